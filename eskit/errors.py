@@ -1,0 +1,189 @@
+"""The one error tree: every failure a caller can meet, with its HTTP status and its stable code.
+
+The web layer turns any of these into RFC 9457 problem+json; the client turns the problem back into the same class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+
+class EskitError(Exception):
+    """Something went wrong on our side. `detail` is a sentence for a person: what happened and what to do.
+
+    `field` names the input at fault (`events[0].originator.id`); `extra` holds further members of the problem document.
+    """
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal"
+    title: ClassVar[str] = "Internal error"
+
+    def __init__(self, detail: str, *, field: str | None = None, **extra: Any) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.field = field
+        self.extra = extra
+
+
+class SettingsError(EskitError):
+    """A setting is missing or wrong; the message names the environment variable."""
+
+    code, title = "settings", "Wrong setting"
+
+
+class SchemaMismatch(EskitError):
+    """The database schema is not the one this code was written for."""
+
+    code, title = "schema-mismatch", "Database schema does not fit"
+
+
+class TopicMismatch(EskitError):
+    """The Kafka topic is not the one that Postgres has pinned; going on could lose or double events."""
+
+    code, title = "topic-mismatch", "Topic does not fit the log"
+
+
+class MalformedRequest(EskitError):
+    """The request cannot be read at all: not JSON, not UTF-8, half a body."""
+
+    status, code, title = 400, "malformed-request", "Malformed request"
+
+
+class RequestTimeout(EskitError):
+    """The client did not send its body in time."""
+
+    status, code, title = 408, "request-timeout", "Request took too long to arrive"
+
+
+class NotFound(EskitError):
+    """No such route, stream, entity, consumer."""
+
+    status, code, title = 404, "not-found", "Not found"
+
+
+class MethodNotAllowed(EskitError):
+    """The route exists, with other methods."""
+
+    status, code, title = 405, "method-not-allowed", "Method not allowed"
+
+
+class Conflict(EskitError):
+    """The request cannot be done in the present state."""
+
+    status, code, title = 409, "conflict", "Conflict"
+
+
+class VersionConflict(Conflict):
+    """The stream is at another version than the append expected: `extra` has `expected` and `actual`."""
+
+    code, title = "version-conflict", "Version conflict"
+
+
+class EventIdReused(Conflict):
+    """The event id is already in the log, with other content or as part of another append."""
+
+    code, title = "event-id-reused", "Event id reused"
+
+
+class AlreadyExists(Conflict):
+    """A create met something that exists: `extra` has its `version`."""
+
+    code, title = "already-exists", "Already exists"
+
+
+class OffsetRegression(Conflict):
+    """The offset is lower than the stored one: `extra` has `stored`."""
+
+    code, title = "offset-regression", "Offset would go back"
+
+
+class Fenced(Conflict):
+    """Somebody else has claimed the partition since: `extra` has the present `epoch`."""
+
+    code, title = "fenced", "Fenced by a newer claim"
+
+
+class Deleted(EskitError):
+    """The entity was deleted: `extra` has the `version` of its deletion."""
+
+    status, code, title = 410, "deleted", "Deleted"
+
+
+class PreconditionFailed(EskitError):
+    """If-Match or If-None-Match does not hold: `extra` has the current `version`."""
+
+    status, code, title = 412, "precondition-failed", "Precondition failed"
+
+
+class TooLarge(EskitError):
+    """Body or event over its limit: `extra` has `limit_bytes`."""
+
+    status, code, title = 413, "too-large", "Too large"
+
+
+class UnsupportedMediaType(EskitError):
+    """A content type or content encoding that this route does not take."""
+
+    status, code, title = 415, "unsupported-media-type", "Unsupported media type"
+
+
+class InvalidRequest(EskitError):
+    """The request can be read, but a field is wrong: `field` names it."""
+
+    status, code, title = 422, "invalid-request", "Invalid request"
+
+
+class PatchFailed(InvalidRequest):
+    """A JSON Patch cannot be applied: a `test` failed or a path does not exist; `field` names the operation."""
+
+    code, title = "patch-failed", "Patch cannot be applied"
+
+
+class PreconditionRequired(EskitError):
+    """A write without If-Match or If-None-Match."""
+
+    status, code, title = 428, "precondition-required", "Precondition required"
+
+
+class HeaderTooLarge(EskitError):
+    """A header over its limit."""
+
+    status, code, title = 431, "header-too-large", "Header too large"
+
+
+class Unavailable(EskitError):
+    """Something this service needs is away; nothing was stored. Try again after `retry_after_s` seconds."""
+
+    status, code, title = 503, "unavailable", "Unavailable"
+    retry_after_s: ClassVar[int] = 1
+
+
+class Overloaded(Unavailable):
+    """More requests wait than can be answered in time; nothing was stored."""
+
+    code, title = "overloaded", "Overloaded"
+
+
+class OutcomeUnknown(Unavailable):
+    """The database went away between the request and its answer: stored or not, nobody knows.
+
+    Send the same request again with the event ids in `extra["event_ids"]`: it is stored once.
+    """
+
+    code, title = "outcome-unknown", "Outcome unknown"
+
+
+def every_error(root: type[EskitError] = EskitError) -> Iterator[type[EskitError]]:
+    """The root and every class below it, parents first."""
+    yield root
+    for child in root.__subclasses__():
+        yield from every_error(child)
+
+
+def error_for(status: int, code: str) -> type[EskitError]:
+    """The class that was raised on the other side of the wire; the root for a code from a newer service."""
+    for error in every_error():
+        if error.code == code:
+            return error
+    return Unavailable if status == 503 else EskitError

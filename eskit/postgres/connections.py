@@ -1,0 +1,88 @@
+"""Connections that know their schema and their role: a pool for requests, a single one for what needs its own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg_pool import AsyncConnectionPool
+
+from eskit.errors import SettingsError
+from eskit.postgres.boundary import boundary
+from eskit.postgres.migrations import Schema, require_schema
+from eskit.settings import Settings
+
+Pool = AsyncConnectionPool[AsyncConnection]
+
+
+def role(schema: Schema, right: str) -> str:
+    """The database role that a process works as: `eskit_<schema>_<right>`, made by the schema's migrations."""
+    return f"eskit_{schema.name}_{right}"
+
+
+def conninfo(settings: Settings, schema: Schema, right: str, application: str) -> str:
+    """The connection string of a process: our schema only, its least role, dead peers noticed within seconds."""
+    try:
+        given = conninfo_to_dict(settings.require("database_url").database_url)
+    except psycopg.ProgrammingError:
+        raise SettingsError("ESKIT_DATABASE_URL is not a PostgreSQL URL", field="ESKIT_DATABASE_URL") from None
+    options = {
+        "role": role(schema, right),
+        "search_path": f"{schema.name},pg_temp",
+        "statement_timeout": f"{settings.statement_timeout_s * 1000:.0f}",
+        "idle_in_transaction_session_timeout": f"{settings.statement_timeout_s * 2000:.0f}",
+        "timezone": "UTC",
+        "jit": "off",  # every statement of ours is short; compiling one takes longer than running it
+    }
+    ours = {"connect_timeout": 3, "keepalives_idle": 10, "keepalives_interval": 3, "keepalives_count": 3,
+            "tcp_user_timeout": 15_000, "application_name": application}  # fmt: skip
+    text = " ".join(f"-c {name}={value}" for name, value in options.items())
+    merged = {**ours, **given, "options": f"{given.get('options') or ''} {text}".strip()}
+    return make_conninfo("", **merged)
+
+
+async def connect(info: str, schema: Schema) -> AsyncConnection:
+    """One connection in autocommit; raises Unavailable, or SchemaMismatch when the schema is not ours."""
+    with boundary():
+        connection = await AsyncConnection.connect(info, autocommit=True)
+    try:
+        with boundary():
+            await require_schema(connection, schema)
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
+
+
+@asynccontextmanager
+async def open_pool(settings: Settings, info: str, schema: Schema) -> AsyncIterator[Pool]:
+    """A pool in autocommit. It opens without waiting: a service starts, and says 503, while its database is away."""
+
+    async def configure(connection: AsyncConnection) -> None:
+        await require_schema(connection, schema)
+
+    pool: Pool = AsyncConnectionPool(
+        info,
+        kwargs={"autocommit": True},
+        min_size=1,
+        max_size=settings.pool_size,
+        timeout=settings.pool_wait_s,
+        configure=configure,
+        # Short, because attempts back off exponentially: after a long outage the next request starts afresh instead.
+        reconnect_timeout=3.0,
+        open=False,
+    )
+    await pool.open(wait=False)
+    try:
+        yield pool
+    finally:
+        await pool.close(timeout=settings.shutdown_s)
+
+
+async def check(info: str, schema: Schema) -> None:
+    """Connect once and look at the schema: what /readyz says of the database."""
+    connection = await connect(info, schema)
+    await connection.close()

@@ -1,0 +1,154 @@
+"""Settings: one typed object, read from ESKIT_* environment variables."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from eskit.errors import SettingsError
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Seconds = Annotated[float, Meta(gt=0, le=3600)]
+Bytes = Annotated[int, Meta(ge=1024, le=1 << 30)]
+LogName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,30}$")]
+
+
+def described(text: str, *, secret: bool = False, also: str = "") -> Any:
+    """What docs/reference/settings.md says of a setting; `also` is a second variable that is read when ours is unset."""
+    return Meta(description=text, extra={"secret": secret, "also": also})
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Every setting of every service. A field `x` is the variable `ESKIT_X`."""
+
+    database_url: Annotated[str, described("PostgreSQL, as a libpq URL.", secret=True, also="DATABASE_URL")] = ""
+    kafka_bootstrap: Annotated[str, described("Kafka brokers, `host:port,…`.", also="KAFKA_BOOTSTRAP")] = ""
+    kafka_options: Annotated[
+        dict[str, str], described("More librdkafka options as a JSON object (TLS, SASL).", secret=True)
+    ] = {}
+    log: Annotated[LogName, described("Name of the log: its schemas and its topic carry it unless it is `main`.")] = "main"
+
+    host: Annotated[str, described("Address that services listen on. No other machine reaches the default.")] = "127.0.0.1"
+    eventstore_port: Annotated[Port, described("Port of the event store.")] = 8001
+    crud_port: Annotated[Port, described("Port of the CRUD service.")] = 8002
+    offsets_port: Annotated[Port, described("Port of the offsets service.")] = 8003
+    relay_port: Annotated[Port, described("Port of the relay's health and metrics.")] = 8004
+    metrics_port: Annotated[Port, described("Port of the metrics consumer.")] = 8888
+
+    eventstore_url: Annotated[str, described("Where clients find the event store.")] = "http://127.0.0.1:8001"
+    crud_url: Annotated[str, described("Where clients find the CRUD service.")] = "http://127.0.0.1:8002"
+    offsets_url: Annotated[str, described("Where consumers find the offsets service.")] = "http://127.0.0.1:8003"
+
+    log_level: Annotated[
+        str, Meta(pattern="^(debug|info|warning|error)$"), described("Least level that is logged.")
+    ] = "info"
+    log_format: Annotated[
+        str, Meta(pattern="^(auto|console|json)$"), described("`auto`: console on a terminal, JSON elsewhere.")
+    ] = "auto"
+
+    pool_size: Annotated[
+        int, Meta(ge=1, le=1000), described("Database connections of one process, beside the append connection.")
+    ] = 8
+    pool_wait_s: Annotated[Seconds, described("Longest wait for a free connection before 503.")] = 2.0
+    statement_timeout_s: Annotated[Seconds, described("Longest time of one database statement.")] = 30.0
+    body_timeout_s: Annotated[Seconds, described("Longest time a client may take to send its body.")] = 30.0
+    shutdown_s: Annotated[Seconds, described("Time for requests in flight at a stop.")] = 5.0
+    max_body_bytes: Annotated[Bytes, described("Largest request body.")] = 8 * 1024 * 1024
+    max_event_bytes: Annotated[
+        Bytes, described("Largest event: payload, metadata, ids and names together. The topic must take it.")
+    ] = 900_000
+    max_events: Annotated[int, Meta(ge=1, le=10_000), described("Most events of one append.")] = 1000
+    max_queue: Annotated[
+        int, Meta(ge=1, le=1_000_000), described("Most appends that wait for the database before 503.")
+    ] = 4096
+    max_batch: Annotated[int, Meta(ge=1, le=10_000), described("Most events of one group commit.")] = 1000
+
+    topic_partitions: Annotated[
+        int, Meta(ge=1, le=10_000), described("Partitions of the topic when the relay creates it.")
+    ] = 6
+    topic_replication: Annotated[
+        int, Meta(ge=1, le=9), described("Replicas of the topic when the relay creates it.")
+    ] = 1
+    relay_lease_s: Annotated[Seconds, described("How long a silent relay stays the active one.")] = 5.0
+    relay_window: Annotated[
+        int, Meta(ge=1, le=1_000_000), described("Most records on their way to Kafka at once.")
+    ] = 20_000
+    relay_poll_s: Annotated[Seconds, described("How often the relay looks by itself when nobody told it of an append.")] = 0.2
+
+    def __repr__(self) -> str:
+        return f"Settings({', '.join(f'{k}={v!r}' for k, v in self.shown().items())})"
+
+    def shown(self) -> dict[str, Any]:
+        """The settings for a log or a page: secrets only say whether they are set."""
+        secrets = {name for name, field in fields().items() if field["secret"]}
+        values = msgspec.structs.asdict(self)
+        return {name: ("set" if value else "unset") if name in secrets else value for name, value in values.items()}
+
+    @property
+    def suffix(self) -> str:
+        """What schemas and topics of this log carry at their end: nothing for `main`."""
+        return "" if self.log == "main" else self.log
+
+    def schema(self, service: str) -> str:
+        """The Postgres schema of a service: `eventstore`, or `eventstore_<log>`."""
+        return f"{service}_{self.suffix}" if self.suffix else service
+
+    @property
+    def topic(self) -> str:
+        """The application log's topic: `eskit.application-log`, or `eskit.application-log.<log>`."""
+        return f"eskit.application-log.{self.suffix}" if self.suffix else "eskit.application-log"
+
+    def require(self, *names: str) -> Settings:
+        """The settings themselves; raises SettingsError for one that has no default and is not set."""
+        for name in names:
+            if not getattr(self, name):
+                also = fields()[name]["also"]
+                message = f"{variable(name)}{f' (or {also})' if also else ''} is not set; `make env` prints it for a local stack"
+                raise SettingsError(message, field=variable(name))
+        return self
+
+
+def variable(name: str) -> str:
+    """The environment variable of a field."""
+    return f"ESKIT_{name.upper()}"
+
+
+def fields() -> dict[str, dict[str, Any]]:
+    """Of each setting: `description`, `default`, `secret`, `also`, for the reference page and the loader."""
+    found: dict[str, dict[str, Any]] = {}
+    hints = msgspec.inspect.type_info(Settings)
+    assert isinstance(hints, msgspec.inspect.StructType)  # noqa: S101 - narrows the type; it is our own class
+    for field in hints.fields:
+        meta: dict[str, Any] = {"description": "", "secret": False, "also": "", "default": field.default}
+        if field.default_factory is not msgspec.NODEFAULT:
+            meta["default"] = field.default_factory()
+        if isinstance(field.type, msgspec.inspect.Metadata):
+            meta.update(field.type.extra or {})
+            meta["description"] = (field.type.extra_json_schema or {}).get("description", "")
+        found[field.name] = meta
+    return found
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings from the environment; raises SettingsError that names the variable."""
+    environ = os.environ if environ is None else environ
+    values: dict[str, Any] = {}
+    for name, field in fields().items():
+        text = environ.get(variable(name)) or environ.get(field["also"] or variable(name))
+        if text:
+            values[name] = _value(name, text, field["default"])
+    return Settings(**values)
+
+
+def _value(name: str, text: str, default: Any) -> Any:
+    try:
+        parsed = msgspec.json.decode(text) if isinstance(default, dict) else text
+        # Converted one by one, so that the message can name the variable.
+        return getattr(msgspec.convert({name: parsed}, Settings, strict=False), name)
+    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+        wrong = str(error).split(" - at ", maxsplit=1)[0]
+        raise SettingsError(f"{variable(name)} is wrong: {wrong}", field=variable(name)) from None
