@@ -1,0 +1,1 @@
+"""What ESKIT runs on: a laptop, containers, Kubernetes."""
