@@ -39,7 +39,9 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="eskit", description=__doc__)
     top.add_argument("--version", action="version", version=f"eskit {__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    command = commands.add_parser("migrate", help="bring the database schemas up to date", description=migrate_all.__doc__)
+    command = commands.add_parser(
+        "migrate", help="bring the database schemas up to date", description=migrate_all.__doc__
+    )
     command.add_argument("--database-url", help="the owner's URL; default: ESKIT_DATABASE_URL, DATABASE_URL")
     command.set_defaults(run=migrate_all)
     return top

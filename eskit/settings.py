@@ -30,9 +30,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     kafka_options: Annotated[
         dict[str, str], described("More librdkafka options as a JSON object (TLS, SASL).", secret=True)
     ] = {}
-    log: Annotated[LogName, described("Name of the log: its schemas and its topic carry it unless it is `main`.")] = "main"
+    log: Annotated[LogName, described("Name of the log: its schemas and its topic carry it unless it is `main`.")] = (
+        "main"
+    )
 
-    host: Annotated[str, described("Address that services listen on. No other machine reaches the default.")] = "127.0.0.1"
+    host: Annotated[str, described("Address that services listen on. No other machine reaches the default.")] = (
+        "127.0.0.1"
+    )
     eventstore_port: Annotated[Port, described("Port of the event store.")] = 8001
     crud_port: Annotated[Port, described("Port of the CRUD service.")] = 8002
     offsets_port: Annotated[Port, described("Port of the offsets service.")] = 8003
@@ -74,19 +78,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         int, Meta(ge=1, le=9), described("Replicas of the topic when the relay creates it.")
     ] = 1
     relay_lease_s: Annotated[Seconds, described("How long a silent relay stays the active one.")] = 5.0
-    relay_window: Annotated[
-        int, Meta(ge=1, le=1_000_000), described("Most records on their way to Kafka at once.")
-    ] = 20_000
-    relay_poll_s: Annotated[Seconds, described("How often the relay looks by itself when nobody told it of an append.")] = 0.2
+    relay_window: Annotated[int, Meta(ge=1, le=1_000_000), described("Most records on their way to Kafka at once.")] = (
+        20_000
+    )
+    relay_poll_s: Annotated[
+        Seconds, described("How often the relay looks by itself when nobody told it of an append.")
+    ] = 0.2
 
     def __repr__(self) -> str:
         return f"Settings({', '.join(f'{k}={v!r}' for k, v in self.shown().items())})"
 
     def shown(self) -> dict[str, Any]:
-        """The settings for a log or a page: secrets only say whether they are set."""
-        secrets = {name for name, field in fields().items() if field["secret"]}
-        values = msgspec.structs.asdict(self)
-        return {name: ("set" if value else "unset") if name in secrets else value for name, value in values.items()}
+        """What differs from the defaults, for a log: of secrets only that they are set."""
+        known, values = fields(), msgspec.structs.asdict(self)
+        return {
+            name: "(set)" if known[name]["secret"] else value
+            for name, value in values.items()
+            if value != known[name]["default"]
+        }
 
     @property
     def suffix(self) -> str:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import psycopg
 from psycopg import AsyncConnection
+from psycopg.abc import AdaptContext
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import AsyncConnectionPool
 
@@ -44,10 +45,13 @@ def conninfo(settings: Settings, schema: Schema, right: str, application: str) -
     return make_conninfo("", **merged)
 
 
-async def connect(info: str, schema: Schema) -> AsyncConnection:
-    """One connection in autocommit; raises Unavailable, or SchemaMismatch when the schema is not ours."""
+async def connect(info: str, schema: Schema, context: AdaptContext | None = None) -> AsyncConnection:
+    """One connection in autocommit; raises Unavailable, or SchemaMismatch when the schema is not ours.
+
+    `context` holds psycopg adapters of the caller's own.
+    """
     with boundary():
-        connection = await AsyncConnection.connect(info, autocommit=True)
+        connection = await AsyncConnection.connect(info, autocommit=True, context=context)
     try:
         with boundary():
             await require_schema(connection, schema)
@@ -58,7 +62,9 @@ async def connect(info: str, schema: Schema) -> AsyncConnection:
 
 
 @asynccontextmanager
-async def open_pool(settings: Settings, info: str, schema: Schema) -> AsyncIterator[Pool]:
+async def open_pool(
+    settings: Settings, info: str, schema: Schema, context: AdaptContext | None = None
+) -> AsyncIterator[Pool]:
     """A pool in autocommit. It opens without waiting: a service starts, and says 503, while its database is away."""
 
     async def configure(connection: AsyncConnection) -> None:
@@ -66,7 +72,7 @@ async def open_pool(settings: Settings, info: str, schema: Schema) -> AsyncItera
 
     pool: Pool = AsyncConnectionPool(
         info,
-        kwargs={"autocommit": True},
+        kwargs={"autocommit": True, "context": context},
         min_size=1,
         max_size=settings.pool_size,
         timeout=settings.pool_wait_s,

@@ -92,13 +92,17 @@ def _waiting(connection: Connection, schema: Schema) -> list[Migration]:
     _compare(schema, len(applied))
     for (_, name, checksum), migration in zip(applied, schema.migrations, strict=False):
         if checksum != migration.checksum:
-            raise SchemaMismatch(f"schema {schema.name}: {name} was changed after it had been applied; write a new migration")
+            raise SchemaMismatch(
+                f"schema {schema.name}: {name} was changed after it had been applied; write a new migration"
+            )
     return schema.migrations[len(applied) :]
 
 
 def _compare(schema: Schema, applied: int) -> None:
     if applied > schema.version:
-        message = f"schema {schema.name} is at version {applied}, this program knows {schema.version}: use a newer program"
+        message = (
+            f"schema {schema.name} is at version {applied}, this program knows {schema.version}: use a newer program"
+        )
         raise SchemaMismatch(message)
 
 
@@ -112,5 +116,7 @@ async def require_schema(connection: AsyncConnection, schema: Schema) -> None:
     applied = row[0] if row else 0
     _compare(schema, applied)
     if applied < schema.version:
-        message = f"schema {schema.name} is at version {applied}, this program needs {schema.version}: run `eskit migrate`"
+        message = (
+            f"schema {schema.name} is at version {applied}, this program needs {schema.version}: run `eskit migrate`"
+        )
         raise SchemaMismatch(message)

@@ -1,0 +1,102 @@
+"""The life of a process: settings, logs, signals, start, drain, stop. Every service's `main` is one call of `run`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from eskit import __version__, logs, settings
+from eskit.errors import EskitError, SettingsError
+from eskit.settings import Settings, variable
+
+log = logs.get(__name__)
+
+AppFactory = Callable[[Settings], web.Application]
+Work = Callable[[web.Application], Awaitable[None]]
+
+KEEPALIVE_S = 75.0
+
+
+def run(name: str, description: str, port_setting: str, factory: AppFactory, work: Work | None = None) -> int:
+    """Run a service until SIGINT or SIGTERM; the process's exit code.
+
+    `work` is a process's own job beside HTTP (the relay, a consumer); when it ends or fails, the process stops.
+    """
+    parser = argparse.ArgumentParser(
+        description=description, epilog="Settings come from ESKIT_* environment variables."
+    )
+    parser.add_argument("--version", action="version", version=f"eskit {__version__}")
+    parser.parse_args()
+    try:
+        config = settings.load()
+        logs.configure(config, name)
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_serve(name, config, port_setting, factory, work))
+    except EskitError as error:
+        sys.stderr.write(f"{name}: {error.detail}\n")
+        return 1
+    return 0
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # noqa: PLC0415 - it does not exist on Windows
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+async def _serve(name: str, config: Settings, port_setting: str, factory: AppFactory, work: Work | None) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signum, stop.set)
+    app = factory(config)
+    async with serving(app, config, port_setting) as url:
+        log.info("listening", url=url, version=__version__, settings=config.shown())
+        waits = [asyncio.create_task(stop.wait())]
+        if work is not None:
+            waits.append(asyncio.ensure_future(work(app)))
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        log.info("stopping", reason="signal" if stop.is_set() else "its work has ended")
+        for task in waits:
+            task.cancel()
+        results = await asyncio.gather(*waits, return_exceptions=True)
+    log.info("stopped", service=name)
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
+
+
+@asynccontextmanager
+async def serving(app: web.Application, config: Settings, port_setting: str) -> AsyncIterator[str]:
+    """Listen while inside; answers the URL. At the end requests in flight get `shutdown_s` to finish."""
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        auto_decompress=False,  # a bomb, and a corrupt stream is a 500: the middleware refuses Content-Encoding
+        keepalive_timeout=KEEPALIVE_S,
+        shutdown_timeout=config.shutdown_s,
+        handle_signals=False,
+    )
+    await runner.setup()
+    try:
+        port = getattr(config, port_setting)
+        try:
+            site = web.TCPSite(runner, config.host, port, reuse_address=True, backlog=1024)
+            await site.start()
+        except (OSError, socket.gaierror) as error:
+            message = f"cannot listen on {config.host}:{port} ({error.strerror}); change {variable(port_setting)}"
+            raise SettingsError(message, field=variable(port_setting)) from error
+        actual = runner.addresses[0][1]
+        host = f"[{config.host}]" if ":" in config.host else config.host
+        yield f"http://{host}:{actual}"
+    finally:
+        await runner.cleanup()

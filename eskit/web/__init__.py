@@ -1,0 +1,1 @@
+"""HTTP services: the application factory, errors as problem+json, limits, request ids, health, metrics."""

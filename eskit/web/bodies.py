@@ -1,0 +1,70 @@
+"""Reading and writing bodies: within limits, typed, with the field at fault named."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from eskit.errors import InvalidRequest, MalformedRequest, RequestTimeout, TooLarge, UnsupportedMediaType
+from eskit.settings import Settings
+
+T = TypeVar("T")
+
+SETTINGS: web.AppKey[Settings] = web.AppKey("settings", Settings)
+
+_PATH = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<path>.*)`)?$", re.DOTALL)
+_encode = msgspec.json.Encoder().encode
+
+
+async def read(request: web.Request, *content_types: str) -> bytes:
+    """The whole body; raises TooLarge, UnsupportedMediaType, RequestTimeout, MalformedRequest.
+
+    A missing Content-Type counts as the first of `content_types`.
+    """
+    given = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if given and given not in content_types:
+        raise UnsupportedMediaType(
+            f"Content-Type must be {' or '.join(content_types)}, not {given}", field="Content-Type"
+        )
+    settings = request.app[SETTINGS]
+    try:
+        async with asyncio.timeout(settings.body_timeout_s):
+            return await request.read()
+    except TimeoutError:
+        raise RequestTimeout(f"The body did not arrive within {settings.body_timeout_s:g} s") from None
+    except web.HTTPRequestEntityTooLarge:
+        limit = settings.max_body_bytes
+        raise TooLarge(f"The body has more than {limit} bytes (ESKIT_MAX_BODY_BYTES)", limit_bytes=limit) from None
+    except (web.PayloadAccessError, ConnectionError):
+        raise MalformedRequest("The body ended before its announced length") from None
+
+
+def decode(body: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T], at: str = "") -> T:
+    """Typed JSON; raises InvalidRequest that names the field, or MalformedRequest. `at` is put before the field's path."""
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise invalid(error, at) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise MalformedRequest(f"{at or 'The body'} is not JSON: {error}", field=at or None) from None
+    except RecursionError:
+        raise InvalidRequest(f"{at or 'The body'} is nested too deep", field=at or None) from None
+
+
+def invalid(error: msgspec.ValidationError, at: str = "") -> InvalidRequest:
+    """msgspec's message as ours, with the path as the field."""
+    match = _PATH.match(str(error))
+    what, path = (match["what"], match["path"] or "") if match else (str(error), "")
+    if missing := re.search(r"(?:missing required|contains unknown) field `([^`]*)`", what):
+        path = f"{path}.{missing[1]}" if path else missing[1]
+    field = ".".join(part for part in (at, path) if part)
+    return InvalidRequest(f"{field}: {what}" if field else what, field=field or None)
+
+
+def json_response(value: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    """Any value of ours as JSON."""
+    return web.Response(status=status, body=_encode(value), headers=headers, content_type="application/json")

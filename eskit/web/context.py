@@ -1,0 +1,54 @@
+"""What comes with a request beside its body: the ids that link events to their causes."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from aiohttp import web
+
+from eskit.errors import InvalidRequest
+from eskit.ids import uuid7
+
+REQUEST_ID: web.RequestKey[str] = web.RequestKey("eskit_request_id", str)
+
+MAX_VALUE = 256
+_VALUE = re.compile(r"[\x20-\x7e]{1,256}")
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+def request_id(request: web.Request) -> str:
+    """The client's `X-Request-Id` where it is a short printable text, else a new one."""
+    given = request.headers.get("X-Request-Id")
+    return given if given and _VALUE.fullmatch(given) else str(uuid7())
+
+
+class Cause(NamedTuple):
+    """A metadata key of every event, and the header it comes from."""
+
+    key: str
+    header: str
+
+
+CAUSES = (
+    Cause("correlation_id", "Eskit-Correlation-Id"),
+    Cause("causation_id", "Eskit-Causation-Id"),
+    Cause("user", "Eskit-User"),
+)
+
+
+def metadata_from_headers(request: web.Request) -> dict[str, str]:
+    """correlation_id (the request id where none is given), causation_id, user, traceparent; raises InvalidRequest."""
+    found: dict[str, str] = {}
+    for key, header in CAUSES:
+        value = request.headers.get(header)
+        if value is not None:
+            if not _VALUE.fullmatch(value):
+                raise InvalidRequest(f"{header} must have 1 to {MAX_VALUE} printable ASCII characters", field=header)
+            found[key] = value
+    found.setdefault("correlation_id", request[REQUEST_ID])
+    trace = request.headers.get("traceparent")
+    # The specification says to ignore a traceparent that is malformed, not to refuse the request.
+    if trace and _TRACEPARENT.fullmatch(trace):
+        found["traceparent"] = trace
+    return found

@@ -1,0 +1,109 @@
+"""The one middleware around every route: request id, limits, errors as problems, metrics, access log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+
+import structlog
+from aiohttp import web
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from eskit import logs
+from eskit.errors import (
+    EskitError,
+    MalformedRequest,
+    MethodNotAllowed,
+    NotFound,
+    TooLarge,
+    UnsupportedMediaType,
+)
+from eskit.web.context import REQUEST_ID, request_id
+from eskit.web.problems import problem_response
+
+log = logs.get(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+SLOW_S = 1.0
+
+
+class RequestMetrics:
+    """Counts and times requests by route, method and status."""
+
+    def __init__(self, registry: CollectorRegistry, service: str) -> None:
+        """Register under the service's name."""
+        labels = ["service", "method", "route", "status"]
+        self._service = service
+        self._requests = Counter("eskit_http_requests", "Requests answered.", labels, registry=registry)
+        self._seconds = Histogram("eskit_http_request_seconds", "Time to answer.", labels[:3], registry=registry)
+        # Finding a labelled child takes longer than counting on it.
+        self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+
+    def observe(self, method: str, route: str, status: int, seconds: float) -> None:
+        """One request."""
+        key = (method, route, status)
+        children = self._children.get(key)
+        if children is None:
+            counter = self._requests.labels(self._service, method, route, str(status))
+            children = self._children[key] = (counter, self._seconds.labels(self._service, method, route))
+        children[0].inc()
+        children[1].observe(seconds)
+
+
+def middleware(metrics: RequestMetrics) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+    """Make the middleware of one application."""
+
+    @web.middleware
+    async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
+        started = time.perf_counter()
+        ident = request[REQUEST_ID] = request_id(request)
+        response = await _answer(request, handler, ident)
+        seconds = time.perf_counter() - started
+        resource = request.match_info.route.resource
+        metrics.observe(request.method, resource.canonical if resource else "unknown", response.status, seconds)
+        if not response.prepared:
+            response.headers["X-Request-Id"] = ident
+        _access_log(request, response.status, seconds, ident)
+        return response
+
+    return around
+
+
+async def _answer(request: web.Request, handler: Handler, ident: str) -> web.StreamResponse:
+    try:
+        if "Content-Encoding" in request.headers:
+            message = "A request body must come without Content-Encoding"
+            raise UnsupportedMediaType(message, field="Content-Encoding")  # noqa: TRY301 - the table below answers it
+        return await handler(request)
+    except EskitError as error:
+        if error.status == 500:
+            log.error("request failed", request_id=ident, error=error.code, detail=error.detail)
+        return problem_response(error, ident)
+    except web.HTTPException as error:
+        return problem_response(_translated(request, error), ident)
+    except Exception:
+        log.exception("request failed", request_id=ident, method=request.method, path=request.path)
+        return problem_response(EskitError("Something went wrong on our side; the log has the request id"), ident)
+
+
+def _translated(request: web.Request, error: web.HTTPException) -> EskitError:
+    """What aiohttp raises by itself, in our terms."""
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        allowed = ", ".join(sorted(error.allowed_methods))
+        return MethodNotAllowed(f"{request.method} is not possible here; possible: {allowed}", allowed=allowed)
+    if isinstance(error, web.HTTPNotFound):
+        return NotFound(f"There is no {request.path[:200]} in this service")
+    if isinstance(error, web.HTTPRequestEntityTooLarge):
+        return TooLarge("The body is too large")
+    return MalformedRequest(error.reason or "The request cannot be read")
+
+
+def _access_log(request: web.Request, status: int, seconds: float, ident: str) -> None:
+    if status >= 500 or seconds > SLOW_S:
+        write = log.warning
+    elif log.isEnabledFor(10):
+        write = log.debug
+    else:
+        return
+    with structlog.contextvars.bound_contextvars(request_id=ident):
+        write("request", method=request.method, path=request.path[:300], status=status, ms=round(seconds * 1000, 1))

@@ -1,0 +1,28 @@
+"""Errors as RFC 9457 problem documents."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from eskit.errors import EskitError, Unavailable
+
+TYPE = "https://eskit.dev/problems/"
+
+
+def problem(error: EskitError) -> dict[str, Any]:
+    """The members of the document: type, title, status, detail, code, and what the error adds."""
+    document = {"type": TYPE + error.code, "title": error.title, "status": error.status, "code": error.code,
+                "detail": error.detail}  # fmt: skip
+    if error.field is not None:
+        document["field"] = error.field
+    return document | error.extra
+
+
+def problem_response(error: EskitError, request_id: str) -> web.Response:
+    """The answer to a request that failed."""
+    body = msgspec.json.encode(problem(error) | {"request_id": request_id})
+    headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, Unavailable) else None
+    return web.Response(status=error.status, body=body, headers=headers, content_type="application/problem+json")

@@ -1,0 +1,115 @@
+"""The event store on Postgres: what the REST service and the CRUD service append to and read from."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from uuid import UUID
+
+from psycopg import AsyncConnection
+
+from eskit.errors import EskitError, NotFound, OutcomeUnknown, TooLarge, VersionConflict
+from eskit.events import Stored
+from eskit.postgres import connections
+from eskit.postgres.connections import Pool
+from eskit.postgres.migrations import Schema
+from eskit.selectors import Selector
+from eskit.settings import Settings
+from eventstore_svc.store import notices, reads
+from eventstore_svc.store.arrays import adapters
+from eventstore_svc.store.batch import IdsKnown
+from eventstore_svc.store.batcher import Batcher
+from eventstore_svc.store.reads import LAST_VERSION, Head, Page
+from eventstore_svc.store.records import Appended, NewEvent, first_answer
+
+
+def schema(settings: Settings) -> Schema:
+    """The schema of this log's event store."""
+    return Schema(settings.schema("eventstore"), "eventstore_svc")
+
+
+class EventStore:
+    """Append and read. Made by `open_event_store`."""
+
+    def __init__(self, pool: Pool, batcher: Batcher, info: str, settings: Settings) -> None:
+        """Not for callers: use `open_event_store`."""
+        self._pool = pool
+        self._batcher = batcher
+        self._info = info
+        self._settings = settings
+
+    async def append(self, events: Sequence[NewEvent]) -> Appended:
+        """Store all events or none, over one stream or several; durable when this returns.
+
+        Raises VersionConflict, EventIdReused, TooLarge, Unavailable, Overloaded, OutcomeUnknown.
+        """
+        limit = self._settings.max_event_bytes
+        for index, event in enumerate(events):
+            if event.size_bytes > limit:
+                message = f"events[{index}] has {event.size_bytes} bytes, {limit} are allowed (ESKIT_MAX_EVENT_BYTES)"
+                raise TooLarge(message, field=f"events[{index}].payload", limit_bytes=limit)
+        try:
+            outcome = await self._batcher.append(events)
+        except OutcomeUnknown as error:
+            # One batch, one error; each caller gets its own, with its own ids.
+            ids = [str(event.event_id) for event in events]
+            message = f"{error.detail}; send it again with these event ids, it is stored once"
+            raise OutcomeUnknown(message, event_ids=ids) from error.__cause__
+        except EskitError as error:
+            raise type(error)(error.detail) from error.__cause__
+        if isinstance(outcome, IdsKnown):
+            return first_answer(list(events), await self.by_id([event.event_id for event in events]))
+        if isinstance(outcome, VersionConflict):
+            raise outcome
+        return outcome
+
+    async def stream(
+        self, entity_type: str, originator_id: str, *, from_version: int = 1, to_version: int = LAST_VERSION, limit: int
+    ) -> list[Stored]:
+        """Events of a stream in order, at most `limit`; raises NotFound for a stream that does not exist."""
+        found = await reads.stream(
+            self._pool, entity_type, originator_id, from_version=from_version, to_version=to_version, limit=limit
+        )
+        if not found and not await reads.stream_version(self._pool, entity_type, originator_id):
+            raise NotFound(f"There is no stream of {entity_type} {originator_id!r}")
+        return found
+
+    async def log(self, first: int, limit: int, selector: Selector) -> Page:
+        """Events from a position on, in order; dense, nothing is ever missing below what is answered."""
+        return await reads.log(self._pool, first, limit, selector)
+
+    async def head(self) -> Head:
+        """The end of the log."""
+        return await reads.head(self._pool)
+
+    async def by_id(self, event_ids: Sequence[UUID]) -> list[Stored]:
+        """The events with these ids; missing ones are left out."""
+        return await reads.by_id(self._pool, event_ids)
+
+    async def check(self) -> None:
+        """Raises what keeps the store from working: the database is away, or its schema is not ours."""
+        await connections.check(self._info, schema(self._settings))
+
+
+@asynccontextmanager
+async def open_event_store(settings: Settings, application: str) -> AsyncIterator[EventStore]:
+    """The store with its connections and its group commit. Opens without waiting for the database."""
+    ours = schema(settings)
+    info = connections.conninfo(settings, ours, "writer", application)
+    context = adapters()
+
+    async def connect() -> AsyncConnection:
+        return await connections.connect(info, ours, context)
+
+    batcher = Batcher(connect, max_batch=settings.max_batch, max_queue=settings.max_queue)
+    tell = partial(notices.send, connect, ours, batcher.committed)
+    async with connections.open_pool(settings, info, ours, context) as pool:
+        tasks = [asyncio.create_task(batcher.run()), asyncio.create_task(tell())]
+        try:
+            yield EventStore(pool, batcher, info, settings)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)

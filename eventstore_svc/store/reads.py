@@ -1,0 +1,120 @@
+"""Reading the log: streams, ranges of positions, single events. All by index, none waits for an append."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from psycopg import AsyncConnection, AsyncCursor
+
+from eskit.events import Stored
+from eskit.postgres.boundary import boundary, shielded
+from eskit.postgres.connections import Pool
+from eskit.postgres.statements import statement
+from eskit.selectors import Selector
+from eventstore_svc.store.arrays import MICROS_2000, UuidArray
+
+READ_STREAM = statement("eventstore_svc", "read_stream")
+STREAM_VERSION = statement("eventstore_svc", "stream_version")
+READ_LOG = statement("eventstore_svc", "read_log")
+LOG_HEAD = statement("eventstore_svc", "log_head")
+EVENTS_BY_ID = statement("eventstore_svc", "events_by_id")
+
+LAST_VERSION = 2**31 - 1
+# A selector that nothing matches must not walk the whole log in one request: so many positions at most, then `next`.
+SCAN_POSITIONS = 100_000
+
+
+class Head(NamedTuple):
+    """The end of the log."""
+
+    position: int  # of the last event; 0 for an empty log
+    published: int  # everything up to here is known to be on the topic
+
+
+class Page(NamedTuple):
+    """A part of the log; `next` is where to go on, past what the selector skipped."""
+
+    events: list[Stored]
+    next: int
+
+
+def stored_rows(_: AsyncCursor[Any]) -> Callable[[Sequence[Any]], Stored]:
+    """psycopg row factory for the ten columns of an event."""
+
+    def row(values: Sequence[Any]) -> Stored:
+        return Stored(*values[:8], values[8] + MICROS_2000, values[9] + MICROS_2000)
+
+    return row
+
+
+async def stream(
+    pool: Pool, entity_type: str, originator_id: str, *, from_version: int, to_version: int, limit: int
+) -> list[Stored]:
+    """Events of one stream in order; empty when there are none in the range."""
+    values = {"entity_type": entity_type, "originator_id": originator_id, "from_version": from_version,
+              "to_version": to_version, "limit": limit}  # fmt: skip
+    return await shielded(_fetch(pool, READ_STREAM, values))
+
+
+async def stream_version(pool: Pool, entity_type: str, originator_id: str) -> int:
+    """Current version of a stream; 0 when there is none."""
+    row = await shielded(_fetch_one(pool, STREAM_VERSION, {"entity_type": entity_type, "originator_id": originator_id}))
+    return int(row[0]) if row else 0
+
+
+async def by_id(pool: Pool, event_ids: Sequence[UUID]) -> list[Stored]:
+    """The events with these ids, in no order; missing ones are left out."""
+    return await shielded(_fetch(pool, EVENTS_BY_ID, {"event_ids": UuidArray.of(event_ids)}))
+
+
+async def head(pool: Pool) -> Head:
+    """The end of the log as of now."""
+    row = await shielded(_fetch_one(pool, LOG_HEAD, {}))
+    return Head(*row) if row else Head(0, 0)
+
+
+async def log(pool: Pool, first: int, limit: int, selector: Selector) -> Page:
+    """Events from a position (inclusive) on."""
+    return await shielded(_log(pool, first, limit, selector))
+
+
+async def _log(pool: Pool, first: int, limit: int, selector: Selector) -> Page:
+    with boundary():
+        async with pool.connection() as connection:
+            # The head first: what is read afterwards reaches at least to it, and nothing below it is ever missing.
+            row = await (await connection.execute(LOG_HEAD)).fetchone()
+            last = min(row[0] if row else 0, first + SCAN_POSITIONS - 1)
+            values = {"first": first, "last": last, "limit": limit, **selected(selector)}
+            events = await rows(connection, READ_LOG, values)
+    after = events[-1].position + 1 if len(events) == limit else max(last + 1, first)
+    return Page(events, after)
+
+
+def selected(selector: Selector) -> dict[str, Any]:
+    """A selector as parameters of read_log."""
+    return {
+        "everything": not selector.terms,
+        "types": [term.entity_type for term in selector.terms],
+        "actions": [term.action for term in selector.terms],
+    }
+
+
+async def rows(connection: AsyncConnection, text: Any, values: dict[str, Any]) -> list[Stored]:
+    """Run a statement that answers events."""
+    async with connection.cursor(binary=True, row_factory=stored_rows) as cursor:
+        await cursor.execute(text, values)
+        return await cursor.fetchall()
+
+
+async def _fetch(pool: Pool, text: Any, values: dict[str, Any]) -> list[Stored]:
+    with boundary():
+        async with pool.connection() as connection:
+            return await rows(connection, text, values)
+
+
+async def _fetch_one(pool: Pool, text: Any, values: dict[str, Any]) -> tuple[Any, ...] | None:
+    with boundary():
+        async with pool.connection() as connection:
+            return await (await connection.execute(text, values)).fetchone()

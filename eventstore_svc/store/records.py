@@ -1,0 +1,87 @@
+"""What goes into the log and what comes back: validated new events, and their places."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from uuid import UUID
+
+import msgspec
+
+from eskit.errors import EventIdReused
+from eskit.events import Stored
+from eskit.names import EventType
+
+NEXT = 0
+"""`NewEvent.wanted`: the next version, whatever it is."""
+NEXT_OF_EXISTING = -1
+"""`NewEvent.wanted`: the next version of a stream that has events."""
+
+# These tell how a request came, not what it says: a retry may carry others.
+TRANSPORT_METADATA = frozenset({"correlation_id", "causation_id", "traceparent", "tracestate"})
+
+
+class NewEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """One event that is valid and ready to be stored."""
+
+    event_id: UUID
+    id_is_given: bool  # by the caller, so that it may be in the log already
+    type: EventType
+    originator_id: str
+    wanted: int = NEXT  # the version it must take, or NEXT, or NEXT_OF_EXISTING
+    payload: bytes  # a JSON object, UTF-8
+    metadata: bytes  # a JSON object of strings, UTF-8
+    occurred_on_us: int | None = None  # microseconds since 1970; None: when it is stored
+
+    @property
+    def size_bytes(self) -> int:
+        """What counts against the event limit: everything that varies in its Kafka record."""
+        names = 2 * (len(self.type.entity_type) + len(self.type.action))
+        return len(self.payload) + len(self.metadata) + names + 3 * len(self.originator_id.encode())
+
+
+class Recorded(NamedTuple):
+    """Where an event stands in the log."""
+
+    event_id: str
+    originator_id: str
+    version: int
+    position: int
+
+
+class Appended(NamedTuple):
+    """The answer to an append. `new` is False when it had been stored before: this is the first answer again."""
+
+    events: list[Recorded]
+    new: bool
+
+
+def first_answer(asked: list[NewEvent], found: list[Stored]) -> Appended:
+    """The answer to an append whose event ids are in the log; raises EventIdReused unless it is the same append again."""
+    by_id = {UUID(row.event_id): row for row in found}
+    for index, event in enumerate(asked):
+        row = by_id.get(event.event_id)
+        if row is None:
+            message = f"Other events of this request are in the log already, events[{index}] is not; send the same request again"
+            raise EventIdReused(message, field=f"events[{index}].event_id", event_id=str(event.event_id))
+        if not _same(event, row):
+            message = f"The event id {event.event_id} is in the log at position {row.position}, with other content"
+            raise EventIdReused(
+                message, field=f"events[{index}].event_id", event_id=row.event_id, position=row.position
+            )
+    rows = [by_id[event.event_id] for event in asked]
+    return Appended([Recorded(r.event_id, r.originator_id, r.version, r.position) for r in rows], new=False)
+
+
+def _same(event: NewEvent, row: Stored) -> bool:
+    return (
+        (event.type.entity_type, event.type.action, event.originator_id)
+        == (row.entity_type, row.action, row.originator_id)
+        and event.wanted in {NEXT, NEXT_OF_EXISTING, row.version}
+        and event.occurred_on_us in {None, row.occurred_on_us}
+        and msgspec.json.decode(event.payload) == msgspec.json.decode(row.payload)
+        and _content(event.metadata) == _content(row.metadata)
+    )
+
+
+def _content(metadata: bytes | str) -> dict[str, str]:
+    return {k: v for k, v in msgspec.json.decode(metadata).items() if k not in TRANSPORT_METADATA}
