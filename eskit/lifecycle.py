@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 from aiohttp import web
 
@@ -61,7 +62,7 @@ async def _serve(name: str, config: Settings, port_setting: str, factory: AppFac
     app = factory(config)
     async with serving(app, config, port_setting) as url:
         log.info("listening", url=url, version=__version__, settings=config.shown())
-        waits = [asyncio.create_task(stop.wait())]
+        waits: list[asyncio.Future[Any]] = [asyncio.create_task(stop.wait())]
         if work is not None:
             waits.append(asyncio.ensure_future(work(app)))
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)

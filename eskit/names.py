@@ -14,7 +14,7 @@ MAX_TYPE_BYTES = 200
 _WORD = r"[A-Za-z_][A-Za-z0-9_]*"
 _TYPE = re.compile(rf"{_WORD}(\.{_WORD})*")
 _CONSUMER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-# Control characters, the two Unicode line ends, and halves of surrogate pairs: no log line, header or URL should meet them.
+# Control characters, the two Unicode line ends, halves of surrogate pairs: no log line or URL should meet them.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 

@@ -18,7 +18,7 @@ LogName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,30}$")]
 
 
 def described(text: str, *, secret: bool = False, also: str = "") -> Any:
-    """What docs/reference/settings.md says of a setting; `also` is a second variable that is read when ours is unset."""
+    """What docs/reference/settings.md says; `also` is a second variable, read when ours is unset."""
     return Meta(description=text, extra={"secret": secret, "also": also})
 
 
@@ -116,7 +116,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         for name in names:
             if not getattr(self, name):
                 also = fields()[name]["also"]
-                message = f"{variable(name)}{f' (or {also})' if also else ''} is not set; `make env` prints it for a local stack"
+                either = f"{variable(name)} (or {also})" if also else variable(name)
+                message = f"{either} is not set; `make env` prints it for a local stack"
                 raise SettingsError(message, field=variable(name))
         return self
 

@@ -20,4 +20,4 @@ def moment(micros_since_1970: int) -> datetime:
 
 def rfc3339(micros_since_1970: int) -> str:
     """`2026-11-24T06:35:54.000000Z`."""
-    return f"{(EPOCH + timedelta(microseconds=micros_since_1970)).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+    return moment(micros_since_1970).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"

@@ -1,1 +1,1 @@
-"""PostgreSQL: connections with a schema and a role of their own, migrations, statements in files, one error boundary."""
+"""PostgreSQL: connections with their own schema and role, migrations, statements in files, one error boundary."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import psycopg
 from psycopg import AsyncConnection
@@ -41,7 +42,7 @@ def conninfo(settings: Settings, schema: Schema, right: str, application: str) -
     ours = {"connect_timeout": 3, "keepalives_idle": 10, "keepalives_interval": 3, "keepalives_count": 3,
             "tcp_user_timeout": 15_000, "application_name": application}  # fmt: skip
     text = " ".join(f"-c {name}={value}" for name, value in options.items())
-    merged = {**ours, **given, "options": f"{given.get('options') or ''} {text}".strip()}
+    merged: dict[str, Any] = {**ours, **given, "options": f"{given.get('options') or ''} {text}".strip()}
     return make_conninfo("", **merged)
 
 

@@ -1,4 +1,4 @@
-"""Migrations: numbered .sql files of a package, applied once each, in order, under a lock, with their checksums kept."""
+"""Migrations: numbered .sql files of a package, applied once each, in order, under a lock; their checksums are kept."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from functools import cached_property
 from importlib.resources import files
-from typing import LiteralString, NamedTuple, cast
+from typing import LiteralString, NamedTuple
 
 import msgspec
 import psycopg
@@ -50,10 +50,7 @@ class Schema(msgspec.Struct, frozen=True, dict=True):
         """All of them, in order; raises SchemaMismatch for a gap in the numbers."""
         folder = files(self.package).joinpath("sql", "migrations")
         names = sorted(entry.name for entry in folder.iterdir() if _FILE.fullmatch(entry.name))
-        found = [
-            Migration(int(name[:4]), name, cast(LiteralString, folder.joinpath(name).read_text(encoding="utf-8")))
-            for name in names
-        ]
+        found = [Migration(int(name[:4]), name, folder.joinpath(name).read_text(encoding="utf-8")) for name in names]
         if [m.version for m in found] != list(range(1, len(found) + 1)):
             raise SchemaMismatch(f"migrations of {self.package} are not numbered 1, 2, 3 …: {names}")
         return found

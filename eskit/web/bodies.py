@@ -44,7 +44,7 @@ async def read(request: web.Request, *content_types: str) -> bytes:
 
 
 def decode(body: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T], at: str = "") -> T:
-    """Typed JSON; raises InvalidRequest that names the field, or MalformedRequest. `at` is put before the field's path."""
+    """Typed JSON; raises InvalidRequest that names the field, or MalformedRequest. `at` goes before the path."""
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:

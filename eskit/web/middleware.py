@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
 
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from eskit import logs
@@ -23,7 +23,6 @@ from eskit.web.problems import problem_response
 
 log = logs.get(__name__)
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 SLOW_S = 1.0
 
 
@@ -50,7 +49,7 @@ class RequestMetrics:
         children[1].observe(seconds)
 
 
-def middleware(metrics: RequestMetrics) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+def middleware(metrics: RequestMetrics) -> Middleware:
     """Make the middleware of one application."""
 
     @web.middleware
@@ -77,7 +76,7 @@ async def _answer(request: web.Request, handler: Handler, ident: str) -> web.Str
         return await handler(request)
     except EskitError as error:
         if error.status == 500:
-            log.error("request failed", request_id=ident, error=error.code, detail=error.detail)
+            log.exception("request failed", request_id=ident, error=error.code)
         return problem_response(error, ident)
     except web.HTTPException as error:
         return problem_response(_translated(request, error), ident)

@@ -1,6 +1,7 @@
 """Columns of a batch as PostgreSQL binary arrays, made in one go.
 
-psycopg turns a Python list into an array element by element in Python; for group commits that costs more than the insert.
+psycopg turns a Python list into an array element by element in Python; for group commits that costs more than the
+insert.
 """
 
 from __future__ import annotations

@@ -140,7 +140,7 @@ class Batcher:
 
 
 def _may_be_stored(cause: BaseException | None) -> bool:
-    """Whether the commit may have happened: yes when the connection broke, no when the server answered with an error."""
+    """Whether the commit may have happened: yes when the connection broke, no when the server answered."""
     return isinstance(cause, _SESSION_ENDED) or getattr(cause, "sqlstate", None) is None
 
 

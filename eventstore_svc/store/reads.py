@@ -44,7 +44,8 @@ def stored_rows(_: AsyncCursor[Any]) -> Callable[[Sequence[Any]], Stored]:
     """psycopg row factory for the ten columns of an event."""
 
     def row(values: Sequence[Any]) -> Stored:
-        return Stored(*values[:8], values[8] + MICROS_2000, values[9] + MICROS_2000)
+        columns = (*values[:8], values[8] + MICROS_2000, values[9] + MICROS_2000)
+        return Stored(*columns)
 
     return row
 

@@ -56,12 +56,14 @@ class Appended(NamedTuple):
 
 
 def first_answer(asked: list[NewEvent], found: list[Stored]) -> Appended:
-    """The answer to an append whose event ids are in the log; raises EventIdReused unless it is the same append again."""
+    """The answer to an append whose ids are in the log; raises EventIdReused unless it is the same append again."""
     by_id = {UUID(row.event_id): row for row in found}
     for index, event in enumerate(asked):
         row = by_id.get(event.event_id)
         if row is None:
-            message = f"Other events of this request are in the log already, events[{index}] is not; send the same request again"
+            message = (
+                f"Other events of this request are in the log, events[{index}] is not; send the first request again"
+            )
             raise EventIdReused(message, field=f"events[{index}].event_id", event_id=str(event.event_id))
         if not _same(event, row):
             message = f"The event id {event.event_id} is in the log at position {row.position}, with other content"

@@ -1,0 +1,126 @@
+"""The transport of every client: one session, time-outs, retries of 503 with jitter, problems as errors."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+from urllib.parse import quote
+
+import aiohttp
+import msgspec
+from multidict import CIMultiDictProxy
+from yarl import URL
+
+from eskit.errors import EskitError, Unavailable, error_for
+
+RETRY_LEAST_S = 0.05
+RETRY_MOST_S = 5.0
+_OWN_MEMBERS = {"type", "title", "status", "detail", "code", "field"}
+
+
+class Answer(NamedTuple):
+    """What a service answered with 2xx or 304."""
+
+    status: int
+    headers: CIMultiDictProxy[str]
+    body: bytes
+
+    def json(self) -> Any:
+        """The body, decoded."""
+        return msgspec.json.decode(self.body)
+
+
+def segment(text: str) -> str:
+    """One segment of a path: everything but letters, digits and `-._~` percent-encoded."""
+    return quote(text, safe="")
+
+
+class ServiceClient:
+    """Calls to one service. An async context manager; it holds at most `connections` connections."""
+
+    def __init__(self, url: str, *, timeout_s: float = 30.0, patience_s: float = 30.0, connections: int = 64) -> None:
+        """`timeout_s`: of one attempt. `patience_s`: how long a service may be away before Unavailable is raised."""
+        self._url = url.rstrip("/")
+        self._timeout_s = timeout_s
+        self._patience_s = patience_s
+        self._connections = connections
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        connector = aiohttp.TCPConnector(limit=self._connections)
+        # The total bounds one attempt; aiohttp's own default would be five minutes.
+        timeout = aiohttp.ClientTimeout(total=self._timeout_s, sock_connect=min(5.0, self._timeout_s))
+        self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def call(
+        self, method: str, path: str, *, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """One call, repeated with jitter while the service is away: only for what may safely be repeated.
+
+        `path` starts with `/` and has its segments encoded already. Raises the error that the service raised, and
+        Unavailable when it did not answer within the patience.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._patience_s
+        pause = RETRY_LEAST_S
+        while True:
+            try:
+                return await self._once(method, path, body, headers)
+            except Unavailable:
+                pause = min(pause * 2, RETRY_MOST_S)
+                wait_s = random.uniform(pause / 2, pause)  # noqa: S311 - spreads retries, keeps no secret
+                if loop.time() + wait_s > deadline:
+                    raise
+                await asyncio.sleep(wait_s)
+
+    async def wait_until_ready(self, patience_s: float | None = None) -> None:
+        """Return as soon as /readyz says so; raises Unavailable with what it says when it does not in time."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + (self._patience_s if patience_s is None else patience_s)
+        while True:
+            try:
+                await self._once("GET", "/readyz", None, None)
+            except EskitError as error:
+                if loop.time() > deadline:
+                    raise Unavailable(f"{self._url} is not ready: {error.detail}") from error
+            else:
+                return
+            await asyncio.sleep(0.1)
+
+    async def _once(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str] | None) -> Answer:
+        if self._session is None:
+            message = "use the client as an async context manager: `async with … as client`"
+            raise EskitError(message)
+        url = URL(self._url + path, encoded=True)
+        try:
+            async with self._session.request(method, url, data=body, headers=headers) as response:
+                content = await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Unavailable(f"{self._url} does not answer ({type(error).__name__})") from error
+        answer = Answer(response.status, response.headers, content)
+        if response.status >= 400:
+            raise _error(answer)
+        return answer
+
+
+def _error(answer: Answer) -> EskitError:
+    try:
+        problem = answer.json()
+    except msgspec.DecodeError:
+        problem = None
+    if not isinstance(problem, dict):
+        problem = {"detail": f"HTTP status {answer.status}"}
+    extra = {key: value for key, value in problem.items() if key not in _OWN_MEMBERS}
+    kind = error_for(answer.status, str(problem.get("code", "")))
+    return kind(str(problem.get("detail") or f"HTTP status {answer.status}"), field=problem.get("field"), **extra)

@@ -1,0 +1,1 @@
+"""The topic: the record of an event, its partition, and the clients' settings."""
