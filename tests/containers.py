@@ -3,7 +3,7 @@
 from testcontainers.community.postgres import PostgresContainer
 from testcontainers.core.container import DockerContainer
 
-from infra.local.broker import Kind, UnavailableError, answers, create_topic
+from infra.local.broker import STOP_TIMEOUT_S, Kind, UnavailableError, answers, create_topic
 from infra.local.kafka_docker import CONTROLLER_PORT, IMAGE
 from infra.local.kafka_properties import CLUSTER_ID, as_environment, properties
 from infra.local.ports import free_port
@@ -57,9 +57,11 @@ class ContainerKafka:
     def start(self) -> None:
         self._container.start()
         if not wait_for(lambda: answers(self.bootstrap), timeout_s=START_TIMEOUT_S):
-            raise UnavailableError(f"the container did not answer:\n{self._container.get_logs()[0].decode()[-2000:]}")
+            said = self._container.get_logs()[0].decode()
+            self._container.stop()
+            raise UnavailableError(f"the container did not answer:\n{said[-2000:]}")
 
-    def stop(self) -> None:
+    def stop(self, *, grace_s: float = STOP_TIMEOUT_S) -> None:  # noqa: ARG002  the engine has its own
         self._container.stop()
 
     def kill(self) -> None:

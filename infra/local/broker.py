@@ -21,6 +21,9 @@ CLIENT_OPTIONS: Mapping[str, str | int] = {
 }
 
 
+STOP_TIMEOUT_S = 8.0
+
+
 class UnavailableError(Exception):
     """This kind of broker cannot be had on this machine; the message says why in one line."""
 
@@ -57,8 +60,8 @@ class KafkaBroker(Protocol):
     def start(self) -> None:
         """Return when it answers. Raises UnavailableError when it cannot be had or does not come up."""
 
-    def stop(self) -> None:
-        """End it in good order."""
+    def stop(self, *, grace_s: float = STOP_TIMEOUT_S) -> None:
+        """End it in good order; by force when it has not ended in that time."""
 
     def kill(self) -> None:
         """End it as a power cut would."""

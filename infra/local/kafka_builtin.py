@@ -12,11 +12,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from infra.local.broker import BrokerOptions, Kind, UnavailableError, answers
+from infra.local.broker import STOP_TIMEOUT_S, BrokerOptions, Kind, UnavailableError, answers
 from infra.local.processes import Program, Server
 
 START_TIMEOUT_S = 15.0
-STOP_TIMEOUT_S = 2.0
 RD_KAFKA_PRODUCER = 0
 ROOT = Path(__file__).parents[2]
 
@@ -53,8 +52,8 @@ class BuiltinKafka:
         if not self._server.wait_until(self._answers, timeout_s=START_TIMEOUT_S):
             raise UnavailableError(f"it did not start:\n{self._server.last_words()}")
 
-    def stop(self) -> None:
-        self._server.stop(signal.SIGTERM, grace_s=STOP_TIMEOUT_S)
+    def stop(self, *, grace_s: float = STOP_TIMEOUT_S) -> None:
+        self._server.stop(signal.SIGTERM, grace_s=grace_s)
         self._close_input()
 
     def kill(self) -> None:

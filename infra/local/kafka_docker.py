@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 
-from infra.local.broker import BrokerOptions, Kind, UnavailableError, answers, create_topic
+from infra.local.broker import STOP_TIMEOUT_S, BrokerOptions, Kind, UnavailableError, answers, create_topic
 from infra.local.kafka_properties import CLUSTER_ID, as_environment, properties
 from infra.local.ports import LOOPBACK
 from infra.local.processes import Program, Say, Server, watch
@@ -14,7 +14,6 @@ IMAGE = "apache/kafka:4.1.1"
 ENGINE_TIMEOUT_S = 10.0
 PULL_TIMEOUT_S = 300.0
 START_TIMEOUT_S = 60.0
-STOP_TIMEOUT_S = 8
 CONTROLLER_PORT = 9093
 DATA = "/var/lib/kafka/data"
 
@@ -52,8 +51,8 @@ class DockerKafka:
             docker("rm", "--force", "--volumes", self._name)
             raise UnavailableError(f"the container did not start:\n{self._server.last_words()}")
 
-    def stop(self) -> None:
-        docker("stop", "--time", str(STOP_TIMEOUT_S), self._name, timeout_s=STOP_TIMEOUT_S + ENGINE_TIMEOUT_S)
+    def stop(self, *, grace_s: float = STOP_TIMEOUT_S) -> None:
+        docker("stop", "--time", str(round(grace_s)), self._name, timeout_s=grace_s + ENGINE_TIMEOUT_S)
         self._server.kill()  # the client that was attached to it; nothing to do where it has ended
 
     def kill(self) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from infra.local.broker import Kind, UnavailableError, answers, create_topic
+from infra.local.broker import STOP_TIMEOUT_S, Kind, UnavailableError, answers, create_topic
 
 ANSWER_TIMEOUT_S = 15.0
 
@@ -23,7 +23,7 @@ class GivenKafka:
         if not answers(self.bootstrap, timeout_s=ANSWER_TIMEOUT_S):
             raise UnavailableError(f"no answer from {self.bootstrap} (KAFKA_BOOTSTRAP) in {ANSWER_TIMEOUT_S:.0f} s")
 
-    def stop(self) -> None:
+    def stop(self, *, grace_s: float = STOP_TIMEOUT_S) -> None:
         """Not ours to stop."""
 
     def kill(self) -> None:

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from infra.local.broker import BrokerOptions, Kind, UnavailableError, answers, create_topic
+from infra.local.broker import STOP_TIMEOUT_S, BrokerOptions, Kind, UnavailableError, answers, create_topic
 from infra.local.kafka_properties import CLUSTER_ID, as_file, properties
 from infra.local.ports import LOOPBACK, free_port
 from infra.local.processes import Program, Say, Server, watch
@@ -21,7 +21,6 @@ JARS_HOME = Path(".eskit") / "jars"  # in the checkout, shared by its runs and i
 DOWNLOAD_TIMEOUT_S = 600.0
 PROGRESS_EVERY_S = 3.0
 START_TIMEOUT_S = 60.0
-STOP_TIMEOUT_S = 8.0
 
 
 class MavenKafka:
@@ -65,8 +64,8 @@ class MavenKafka:
         if not self._server.wait_until(lambda: answers(self.bootstrap), timeout_s=START_TIMEOUT_S):
             raise UnavailableError(f"it did not start:\n{self._server.last_words()}")
 
-    def stop(self) -> None:
-        self._server.stop(signal.SIGTERM, grace_s=STOP_TIMEOUT_S)
+    def stop(self, *, grace_s: float = STOP_TIMEOUT_S) -> None:
+        self._server.stop(signal.SIGTERM, grace_s=grace_s)
 
     def kill(self) -> None:
         self._server.kill()

@@ -75,9 +75,9 @@ class PostgresServer:
         if not self._launch() and not self._launch():
             raise PostgresError(f"PostgreSQL did not start:\n{self._server.last_words()}")
 
-    def stop(self, mode: StopMode = "fast") -> None:
+    def stop(self, mode: StopMode = "fast", *, grace_s: float = STOP_TIMEOUT_S) -> None:
         """End the server: `fast` writes a checkpoint, `immediate` is a crash that the next start recovers from."""
-        self._server.stop(STOP_SIGNALS[mode], grace_s=STOP_TIMEOUT_S)
+        self._server.stop(STOP_SIGNALS[mode], grace_s=grace_s)
 
     def kill(self) -> None:
         """SIGKILL to the server; its backends notice and leave."""

@@ -1,0 +1,85 @@
+"""The local stack: python -m infra.local run | env | clean"""
+
+import argparse
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Sequence
+
+from eskit import settings
+from eskit.errors import EskitError
+from infra.local import services
+from infra.local.broker import UnavailableError
+from infra.local.postgres import PostgresError, PostgresServer
+from infra.local.postgres_binaries import NoPostgresError
+from infra.local.run import Stack
+from infra.local.services import WrongSettingError
+from infra.local.state import AlreadyRunsError, State
+from infra.local.supervisor import BrokenError
+
+EXPECTED = (
+    AlreadyRunsError,
+    BrokenError,
+    EskitError,
+    NoPostgresError,
+    PostgresError,
+    UnavailableError,
+    WrongSettingError,
+)
+
+
+def run(_arguments: argparse.Namespace) -> int:
+    """start PostgreSQL, Kafka and every service, and keep them running until Ctrl-C"""
+    return Stack(State(), services.specs(settings.load()), os.environ).run()
+
+
+def env(_arguments: argparse.Namespace) -> int:
+    """print what other programs need to reach the running stack, as export lines"""
+    state = State()
+    last = state.read()
+    if not last.up or not state.is_running():
+        complain("no stack runs in this checkout: start one with `make run`")
+        return 1
+    for name, value in last.environment.items():
+        print(f"export {name}={shlex.quote(value)}")
+    return 0
+
+
+def clean(_arguments: argparse.Namespace) -> int:
+    """delete the stack's data; refused while it runs"""
+    state = State()
+    if state.is_running():
+        complain("the stack runs: stop it first")
+        return 1
+    if state.home.exists():
+        if (state.home / "postgres").exists():
+            PostgresServer(state.home / "postgres").remove()  # the data may lie elsewhere
+        shutil.rmtree(state.home)
+    return 0
+
+
+def complain(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m infra.local", description="The whole stack on this machine.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in (run, env, clean):
+        text = command.__doc__
+        commands.add_parser(command.__name__, help=text, description=text).set_defaults(command=command)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parsed = parse(arguments)
+    try:
+        return int(parsed.command(parsed))
+    except EXPECTED as error:
+        complain(f"eskit: {error}")
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
