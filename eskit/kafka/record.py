@@ -19,7 +19,7 @@ SCHEMA = contracts.avro("application_log_entry")
 _FINGERPRINT = bytes.fromhex(fingerprint(to_parsing_canonical_form(SCHEMA), "CRC-64-AVRO"))
 PREFIX = b"\xc3\x01" + _FINGERPRINT
 
-Headers = list[tuple[str, bytes]]
+Headers = list[tuple[str, str | bytes | None]]
 _metadata = msgspec.json.Decoder(dict[str, str])
 
 
@@ -126,7 +126,7 @@ def zigzag_long(data: bytes, at: int) -> int:
 def event_type(headers: Headers | None) -> tuple[str, str] | None:
     """Entity type and action from the headers, for selecting without decoding; None where they do not say."""
     for name, value in headers or ():
-        if name == "ce_type":
+        if name == "ce_type" and isinstance(value, bytes):
             kind, dot, action = value.decode("utf-8", "replace").rpartition(".")
             return (kind, action) if dot else None
     return None

@@ -1,0 +1,178 @@
+"""The relay's life: wait for the lease, find out what the topic has, send the rest, start again at any doubt."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import socket
+from contextlib import AsyncExitStack
+from functools import partial
+
+from psycopg import AsyncConnection
+
+from eskit import logs
+from eskit.errors import EskitError, TopicMismatch, Unavailable
+from eskit.postgres import connections
+from eskit.postgres.boundary import boundary
+from eskit.postgres.statements import statement
+from eskit.settings import Settings
+from eventstore_svc.relay import topic as topics
+from eventstore_svc.relay.cursor import Cursor
+from eventstore_svc.relay.lease import Lease
+from eventstore_svc.relay.notice import Notice
+from eventstore_svc.relay.publisher import Publisher
+from eventstore_svc.relay.status import Status
+from eventstore_svc.relay.topic import Topic
+from eventstore_svc.store import schema
+from eventstore_svc.store.arrays import adapters
+from eventstore_svc.store.reads import LOG_HEAD, rows
+
+log = logs.get(__name__)
+
+READ = statement("eventstore_svc", "relay_read")
+TRIM = statement("eventstore_svc", "outbox_trim")
+TOPIC = statement("eventstore_svc", "relay_topic")
+PIN = statement("eventstore_svc", "relay_topic_pin")
+
+READ_EVENTS = 1000
+TRIM_EVERY_S = 0.5
+DRAIN_S = 3.0
+PAUSE_MOST_S = 5.0
+
+
+class Relay:
+    """One relay process. `run` returns only by cancellation, or raises TopicMismatch or SchemaMismatch."""
+
+    def __init__(self, settings: Settings, status: Status) -> None:
+        """Connects to nothing yet."""
+        self._settings = settings
+        self._status = status
+        self._schema = schema(settings)
+        info = connections.conninfo(settings, self._schema, "relay", "eskit relay")
+        self._connect = partial(connections.connect, info, self._schema, adapters())
+        self._notice = Notice(self._connect, self._schema)
+
+    async def run(self) -> None:
+        """Be a standby, then the active relay, for ever; what is away is waited for."""
+        pause_s = 0.1
+        listening = asyncio.create_task(self._notice.listen())
+        try:
+            while True:
+                try:
+                    await self._be_active()
+                    pause_s = 0.1
+                except TopicMismatch:
+                    raise
+                except EskitError as error:
+                    self._status.failed(error)
+                    log.warning("starting again", error=error.code, detail=error.detail)
+                    pause_s = min(pause_s * 2, PAUSE_MOST_S)
+                    await asyncio.sleep(random.uniform(pause_s / 2, pause_s))  # noqa: S311 - spreads retries
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+
+    async def _be_active(self) -> None:
+        """One term of office: from taking the lease to losing it, or to the first doubt."""
+        async with AsyncExitStack() as stack:
+            keeper = await self._connect()
+            stack.push_async_callback(keeper.close)
+            lease = Lease(f"{socket.gethostname()} pid {os.getpid()}", self._settings.relay_lease_s)
+            await self._wait_for(lease, keeper)
+            log.info("active", epoch=lease.epoch)
+            reader = await self._connect()
+            stack.push_async_callback(reader.close)
+            keeping = asyncio.create_task(lease.keep(keeper))
+            working = asyncio.create_task(self._publish(lease, reader))
+            try:
+                done, _ = await asyncio.wait([keeping, working], return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+            finally:
+                # Working first: it may have to drain, under a lease that is still kept.
+                for task in (working, keeping):
+                    task.cancel()
+                    await asyncio.gather(task, return_exceptions=True)
+                self._status.passive()
+                if lease.valid and not keeper.closed:
+                    await lease.release(keeper)
+
+    async def _wait_for(self, lease: Lease, keeper: AsyncConnection) -> None:
+        while not await lease.take(keeper):
+            self._status.standby(await lease.holder(keeper))
+            await asyncio.sleep(self._settings.relay_lease_s / 5)
+
+    async def _publish(self, lease: Lease, reader: AsyncConnection) -> None:
+        topic = await self._topic(reader)
+        tails = await asyncio.to_thread(topics.tails, self._settings, topic)
+        with boundary():
+            head, floor = await _head(reader)  # after the tails: the log must reach at least as far as they do
+        cursor = Cursor(tails, floor, head)
+        log.info("going on", after=cursor.read, head=head, tails=tails)
+        publisher = Publisher(self._settings, topic.partitions, cursor)
+        drain_s = 0.0
+        try:
+            self._status.active(cursor, publisher)
+            await self._pump(lease, reader, cursor, publisher)
+        except asyncio.CancelledError:
+            drain_s = DRAIN_S if lease.valid else 0.0
+            raise
+        finally:
+            await asyncio.to_thread(publisher.close, drain_s)
+            if drain_s and not reader.closed:
+                await self._trim(lease, reader, cursor)
+
+    async def _topic(self, reader: AsyncConnection) -> Topic:
+        """The topic, made or found, and the one this log is pinned to."""
+        found = await asyncio.to_thread(topics.find, self._settings)
+        with boundary():
+            row = await (await reader.execute(TOPIC)).fetchone()
+        topics.compare(found, Topic(*row) if row else None)
+        while found is None:
+            await asyncio.to_thread(topics.create, self._settings)
+            found = await asyncio.to_thread(topics.find, self._settings)
+        await asyncio.to_thread(topics.check_size, self._settings)
+        with boundary():
+            row = await (await reader.execute(PIN, found._asdict())).fetchone()
+        topics.compare(found, Topic(*row) if row else None)
+        return found
+
+    async def _pump(self, lease: Lease, reader: AsyncConnection, cursor: Cursor, publisher: Publisher) -> None:
+        loop = asyncio.get_running_loop()
+        trimmed_at, trimmed = loop.time(), cursor.published
+        while True:
+            lease.require()
+            room = self._settings.relay_window - cursor.outstanding
+            with boundary():
+                events = (
+                    await rows(reader, READ, {"after": cursor.read, "limit": min(room, READ_EVENTS)}) if room else []
+                )
+            lease.require()
+            self._status.sent(publisher.send(events))
+            if cursor.published > trimmed and loop.time() - trimmed_at > TRIM_EVERY_S:
+                trimmed = await self._trim(lease, reader, cursor)
+                trimmed_at = loop.time()
+            if not events:
+                await self._idle(cursor, publisher, trimmed)
+
+    async def _idle(self, cursor: Cursor, publisher: Publisher, trimmed: int) -> None:
+        """Wait for what comes first: a delivery report, a notice of an append, the poll interval."""
+        if cursor.outstanding:
+            publisher.serve()
+            await self._notice.wait(0.001)
+        else:
+            await self._notice.wait(TRIM_EVERY_S if cursor.published > trimmed else self._settings.relay_poll_s)
+
+    async def _trim(self, lease: Lease, reader: AsyncConnection, cursor: Cursor) -> int:
+        published = cursor.published
+        with boundary():
+            await reader.execute(TRIM, {"published": published, "epoch": lease.epoch})
+        return published
+
+
+async def _head(reader: AsyncConnection) -> tuple[int, int]:
+    row = await (await reader.execute(LOG_HEAD)).fetchone()
+    if row is None:
+        raise Unavailable("the log's head cannot be read")
+    return row[0], row[1]
