@@ -1,0 +1,64 @@
+# One command from a clone to a running stack (`make run`), one to tested (`make test`). Needs Python >= 3.11, make, git.
+
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+PY := .venv/bin/python
+READY := .venv/.ready
+ARGS ?=
+export PYTHON
+
+.PHONY: help run test test-unit test-integration demo env bench lint format clean lock
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
+
+$(READY): requirements/dev.txt pyproject.toml infra/setup.sh
+	@sh infra/setup.sh
+
+# One simple command, so that make runs it without a shell in between: a SIGTERM to make reaches the stack itself.
+run: $(READY) ## start everything on this machine: PostgreSQL, Kafka, the services; Ctrl-C stops it
+	@$(PY) -m infra.local run
+
+test: $(READY) ## all tests, on a real PostgreSQL and Kafka of their own (ARGS="-k name" for some of them)
+	@$(PY) -m pytest $(ARGS)
+
+test-unit: $(READY) ## the tests that need no server
+	@$(PY) -m pytest tests/unit $(ARGS)
+
+test-integration: $(READY) ## all the others
+	@$(PY) -m pytest --ignore=tests/unit $(ARGS)
+
+demo: $(READY) ## import a git history into the running stack (ARGS="..." goes to the example)
+	@values=$$($(PY) -m infra.local env) && eval "$$values" && exec $(PY) -m examples.git_history import $(ARGS)
+
+env: $(READY) ## print how to reach the running stack, as export lines: eval "$(make env)"
+	@$(PY) -m infra.local env
+
+bench: $(READY) ## measure, on servers of their own
+	@$(PY) -m tests.benchmarks $(ARGS)
+
+lint: $(READY) ## style, format, types, directions of import, sizes of files and functions
+	@$(PY) -m ruff check
+	@$(PY) -m ruff format --check
+	@$(PY) -m mypy
+	@.venv/bin/lint-imports
+	@$(PY) -m tests.lint_sizes
+
+format: $(READY) ## bring the code into its format, mend what can be mended by itself
+	@$(PY) -m ruff check --fix
+	@$(PY) -m ruff format
+
+clean: ## delete the stopped stack's data (.eskit) and all caches; .venv stays
+	@if [ -x $(PY) ]; then $(PY) -m infra.local clean; fi
+	@rm -rf .eskit .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
+	@find . -path ./.venv -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +
+
+LOCK = uv pip compile pyproject.toml --generate-hashes --universal --python-version 3.11 --no-emit-index-url \
+       --no-annotate --custom-compile-command "make lock"
+
+lock: ## pin the newest allowed versions anew, with hashes (needs uv)
+	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
+	@$(LOCK) -o requirements/runtime.txt
+	@$(LOCK) --group examples --group dev -o requirements/dev.txt
