@@ -67,5 +67,8 @@ class ContainerKafka:
     def kill(self) -> None:
         self._container.stop()
 
+    def remove(self) -> None:
+        """Gone with the container."""
+
     def create_topic(self, name: str, partitions: int) -> None:
         create_topic(self.bootstrap, name, partitions)

@@ -85,6 +85,7 @@ def local_kafka(say: Say) -> Iterator[KafkaBroker]:
             yield broker
         finally:
             broker.kill()
+            broker.remove()
 
 
 def plan() -> str:

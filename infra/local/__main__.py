@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from eskit import settings
 from eskit.errors import EskitError
 from infra.local import services
-from infra.local.broker import UnavailableError
+from infra.local.broker import BrokerOptions, UnavailableError
+from infra.local.kafka_docker import DockerKafka
 from infra.local.postgres import PostgresError, PostgresServer
 from infra.local.postgres_binaries import NoPostgresError
 from infra.local.run import Stack
@@ -55,8 +56,17 @@ def clean(_arguments: argparse.Namespace) -> int:
     if state.home.exists():
         if (state.home / "postgres").exists():
             PostgresServer(state.home / "postgres").remove()  # the data may lie elsewhere
+        if (state.home / "kafka" / "docker").exists():
+            remove_volume(state)
         shutil.rmtree(state.home)
     return 0
+
+
+def remove_volume(state: State) -> None:
+    try:
+        DockerKafka(BrokerOptions(state.home / "kafka", 0, complain)).remove()
+    except UnavailableError as error:
+        complain(f"Kafka's data in a Docker volume stay: {error}")
 
 
 def complain(line: str) -> None:

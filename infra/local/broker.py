@@ -66,6 +66,9 @@ class KafkaBroker(Protocol):
     def kill(self) -> None:
         """End it as a power cut would."""
 
+    def remove(self) -> None:
+        """Throw the data of a stopped one away."""
+
     def alive(self) -> bool: ...
 
     def create_topic(self, name: str, partitions: int) -> None:

@@ -60,6 +60,9 @@ class BuiltinKafka:
         self._server.kill()
         self._close_input()
 
+    def remove(self) -> None:
+        """Nothing is kept."""
+
     def create_topic(self, name: str, partitions: int) -> None:
         """Must come before the topic's first use, which would make it with four partitions."""
         if self._process is None or self._process.stdin is None:

@@ -19,7 +19,11 @@ DATA = "/var/lib/kafka/data"
 
 
 class DockerKafka:
-    """One container, published on the loopback address only; its data lie in a folder of this machine."""
+    """One container, published on the loopback address only; its data lie in a Docker volume.
+
+    A volume and not a folder of ours: the image runs as a user of its own, and only a volume is that user's to write to
+    on every engine (rootless, Docker Desktop, SELinux).
+    """
 
     kind: Kind = "docker"
     durable = True
@@ -27,12 +31,12 @@ class DockerKafka:
 
     def __init__(self, options: BrokerOptions) -> None:
         self._options = options
-        self._rootless = ask_engine()
-        self._folder = (options.data_dir / "docker").absolute()
+        ask_engine()
+        folder = (options.data_dir / "docker").absolute()
+        folder.mkdir(parents=True, exist_ok=True)
         # The name follows from the folder: a container that outlived its supervisor is found and removed.
-        self._name = f"eskit-kafka-{hashlib.sha256(os.fsencode(self._folder)).hexdigest()[:12]}"
-        (self._folder / "data").mkdir(parents=True, exist_ok=True)
-        self._server = Server(self._folder / "kafka.log")
+        self._name = f"eskit-kafka-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]}"
+        self._server = Server(folder / "kafka.log")
 
     @property
     def bootstrap(self) -> str:
@@ -59,6 +63,9 @@ class DockerKafka:
         docker("kill", self._name)
         self._server.kill()
 
+    def remove(self) -> None:
+        docker("volume", "rm", "--force", self._name)
+
     def create_topic(self, name: str, partitions: int) -> None:
         create_topic(self.bootstrap, name, partitions)
 
@@ -69,13 +76,9 @@ class DockerKafka:
         variables = {**as_environment(settings), "CLUSTER_ID": CLUSTER_ID, "KAFKA_HEAP_OPTS": "-Xmx512m"}
         if self._options.quick:
             variables["KAFKA_OPTS"] = "-XX:TieredStopAtLevel=1"
-        # The files in the data folder shall be ours, and the image's own folders belong to the group 0. Where the
-        # engine is rootless, the container's root is us.
-        user = "0:0" if self._rootless else f"{os.geteuid()}:0"
         environment = [word for name, value in variables.items() for word in ("--env", f"{name}={value}")]
         network = ["--publish", f"{LOOPBACK}:{port}:{port}"]
-        volume = ["--volume", f"{self._folder / 'data'}:{DATA}"]
-        return ["--rm", "--name", self._name, "--user", user, *network, *volume, *environment]
+        return ["--rm", "--name", self._name, *network, "--volume", f"{self._name}:{DATA}", *environment]
 
 
 def docker(*arguments: str, timeout_s: float = ENGINE_TIMEOUT_S) -> subprocess.CompletedProcess[str]:
@@ -90,17 +93,16 @@ def docker(*arguments: str, timeout_s: float = ENGINE_TIMEOUT_S) -> subprocess.C
         return subprocess.CompletedProcess(command, 1, "", f"docker {arguments[0]} did not answer in {timeout_s:.0f} s")
 
 
-def ask_engine() -> bool:
-    """Whether the engine is rootless; UnavailableError when there is none on this machine."""
+def ask_engine() -> None:
+    """UnavailableError when there is no engine on this machine."""
     if shutil.which("docker") is None:
         raise UnavailableError("Docker is not installed")
     host = os.environ.get("DOCKER_HOST", "")
     if host and not host.startswith("unix://"):
         raise UnavailableError("Docker's engine is on another machine (DOCKER_HOST)")
-    asked = docker("info", "--format", "{{.ServerVersion}} {{.SecurityOptions}}")
+    asked = docker("info", "--format", "{{.ServerVersion}}")
     if asked.returncode != 0:
         raise UnavailableError(f"no Docker engine runs ({_last_line(asked.stderr)})")
-    return "rootless" in asked.stdout
 
 
 def pull(say: Say) -> None:

@@ -29,6 +29,9 @@ class GivenKafka:
     def kill(self) -> None:
         """Not ours to kill."""
 
+    def remove(self) -> None:
+        """Not ours to remove."""
+
     def alive(self) -> bool:
         return True
 

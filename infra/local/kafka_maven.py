@@ -70,6 +70,9 @@ class MavenKafka:
     def kill(self) -> None:
         self._server.kill()
 
+    def remove(self) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+
     def create_topic(self, name: str, partitions: int) -> None:
         create_topic(self.bootstrap, name, partitions)
 

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Handler(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:  # noqa: N802  the name is the library's
+    def do_GET(self) -> None:
         body = str(os.getpid()).encode() if self.path == "/pid" else b"ready"
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
