@@ -1,0 +1,95 @@
+"""JSON Patch (RFC 6902) from outside: applied operation by operation, within bounds of size, depth and number."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+import jsonpatch
+from jsonpointer import EndOfList, JsonPointer, JsonPointerException
+
+from crud_svc.exact_json import MAX_DEPTH, depth, encode
+from eskit.errors import InvalidRequest, PatchFailed, TooLarge
+
+MAX_OPERATIONS = 1000
+
+_REFUSED = (jsonpatch.JsonPatchException, JsonPointerException)
+_KINDS = {"add", "remove", "replace", "move", "copy", "test"}
+
+
+def operations(patch: Any) -> list[dict[str, Any]]:
+    """A client's JSON Patch; raises InvalidRequest that names the operation at fault, or for too many of them."""
+    if isinstance(patch, list) and len(patch) > MAX_OPERATIONS:
+        raise InvalidRequest(f"The JSON Patch has more than {MAX_OPERATIONS} operations", field="patch")
+    return checked(patch)
+
+
+def checked(patch: Any) -> list[dict[str, Any]]:
+    """A JSON Patch of any length, its form checked; raises InvalidRequest."""
+    if not isinstance(patch, list):
+        raise InvalidRequest("The JSON Patch must be an array of operations", field="patch")
+    for index, operation in enumerate(patch):
+        if wrong := _wrong(operation):
+            raise InvalidRequest(f"patch[{index}] {wrong}", field=f"patch[{index}]")
+    return patch
+
+
+def _wrong(operation: Any) -> str | None:
+    if not isinstance(operation, dict):
+        return "must be an object"
+    kind = operation.get("op")
+    if not isinstance(kind, str) or kind not in _KINDS:
+        return f"needs an op: {', '.join(sorted(_KINDS))}"
+    for name in ("path", "from") if kind in {"move", "copy"} else ("path",):
+        if not isinstance(operation.get(name), str):
+            return f"needs a {name}: a JSON pointer"
+        try:
+            JsonPointer(operation[name])
+        except JsonPointerException as error:
+            return f"has a {name} that is no JSON pointer: {error}"
+    if kind in {"add", "replace", "test"} and "value" not in operation:
+        return "needs a value"
+    return None
+
+
+def apply(document: dict[str, Any], patch: list[dict[str, Any]], most_bytes: int) -> Any:
+    """A new document with the operations applied in order, all or none; `most_bytes` bounds what they put in together.
+
+    Raises PatchFailed or TooLarge that names the operation.
+    """
+    result: Any = deepcopy(document)
+    put_bytes = 0
+    for index, operation in enumerate(patch):
+        at = f"patch[{index}]"
+        try:
+            put_bytes += _put_bytes(result, operation, at)
+            if put_bytes > most_bytes:
+                message = f"{at}: the operations up to here put in more than {most_bytes} bytes"
+                raise TooLarge(message, field=at, limit_bytes=most_bytes)
+            result = jsonpatch.JsonPatch([operation]).apply(result, in_place=True)
+        except _REFUSED:
+            raise PatchFailed(f"{at}: {_why(operation)}", field=at) from None
+    return result
+
+
+def _put_bytes(document: Any, operation: dict[str, Any], at: str) -> int:
+    """The size of what an operation puts in; looked at before it happens, because a copy can double a document."""
+    kind = operation["op"]
+    if kind in {"remove", "test"}:
+        return 0
+    value = operation["value"] if kind in {"add", "replace"} else JsonPointer(operation["from"]).resolve(document)
+    if isinstance(value, EndOfList):
+        return 0  # `-` names nothing that could be taken; the library refuses it
+    if isinstance(value, dict | list) and operation["path"].count("/") + depth(value) > MAX_DEPTH:
+        raise PatchFailed(f"{at}: the document would have more than {MAX_DEPTH} levels", field=at)
+    return 0 if kind == "move" else len(encode(value))
+
+
+def _why(operation: dict[str, Any]) -> str:
+    # Not the library's words: they quote whole values.
+    kind, path = operation["op"], operation["path"][:200]
+    if kind == "test":
+        return f"the test of {path!r} failed"
+    if kind in {"move", "copy"}:
+        return f"cannot {kind} {operation['from'][:200]!r} to {path!r}"
+    return f"cannot {kind} at {path!r}: there is no such place"
