@@ -55,10 +55,11 @@ clean: ## delete the stopped stack's data (.eskit) and all caches; .venv stays
 	@rm -rf .eskit .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
 	@find . -path ./.venv -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +
 
-LOCK = uv pip compile pyproject.toml --generate-hashes --universal --python-version 3.11 --no-emit-index-url \
-       --no-annotate --custom-compile-command "make lock"
+LOCK = uv pip compile --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-annotate \
+       --custom-compile-command "make lock"
 
 lock: ## pin the newest allowed versions anew, with hashes (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
-	@$(LOCK) -o requirements/runtime.txt
-	@$(LOCK) --group examples --group dev -o requirements/dev.txt
+	@$(LOCK) pyproject.toml -o requirements/runtime.txt
+	@$(LOCK) pyproject.toml --group examples --group dev -o requirements/dev.txt
+	@$(LOCK) --group build -o requirements/build.txt
