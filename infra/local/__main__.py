@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from eskit import settings
 from eskit.errors import EskitError
-from infra.local import services
+from infra.local import compose, services
 from infra.local.broker import BrokerOptions, UnavailableError
 from infra.local.kafka_docker import DockerKafka
 from infra.local.postgres import PostgresError, PostgresServer
@@ -39,10 +39,11 @@ def env(_arguments: argparse.Namespace) -> int:
     """print what other programs need to reach the running stack, as export lines"""
     state = State()
     last = state.read()
-    if not last.up or not state.is_running():
-        complain("no stack runs in this checkout: start one with `make run`")
+    values = last.environment if last.up and state.is_running() else compose.addresses()
+    if not values:
+        complain("no stack runs in this checkout: start one with `make run` or `docker compose up --wait`")
         return 1
-    for name, value in last.environment.items():
+    for name, value in values.items():
         print(f"export {name}={shlex.quote(value)}")
     return 0
 

@@ -72,7 +72,7 @@ class Stack:
         addresses = Addresses(self._start_postgres(), self._start_kafka())
         environment = services.environment(self._specs, addresses, self._environ)
         migrate(environment)
-        self._state.write(LastRun(services.public(self._specs, addresses), self._ports, up=True))
+        self._state.write(LastRun(services.published(services.urls(self._specs), addresses), self._ports, up=True))
         running = self._start_services(environment)
         self._wait_until_ready(running)
         summary.show(running, addresses, time.monotonic() - started_at)

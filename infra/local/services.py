@@ -43,14 +43,17 @@ def specs(config: Settings) -> list[ServiceSpec]:
     return found
 
 
-def public(services: list[ServiceSpec], addresses: Addresses) -> dict[str, str]:
+def published(urls: Mapping[str, str], addresses: Addresses) -> dict[str, str]:
     """What other programs need: the lines of `make env`."""
-    urls = {spec.name: spec.url for spec in services}
     return {
         "DATABASE_URL": addresses.database_url,
         "KAFKA_BOOTSTRAP": addresses.kafka_bootstrap,
         **{f"ESKIT_{name.upper()}_URL": urls[name] for name in PUBLIC if name in urls},
     }
+
+
+def urls(services: list[ServiceSpec]) -> dict[str, str]:
+    return {spec.name: spec.url for spec in services}
 
 
 def environment(services: list[ServiceSpec], addresses: Addresses, environ: Mapping[str, str]) -> dict[str, str]:
@@ -59,7 +62,7 @@ def environment(services: list[ServiceSpec], addresses: Addresses, environ: Mapp
         "ESKIT_HOST": "127.0.0.1",
         "ESKIT_LOG_FORMAT": "console",
         **{spec.port_variable: str(spec.port) for spec in services},
-        **{name: value for name, value in public(services, addresses).items() if name.startswith("ESKIT_")},
+        **{name: value for name, value in published(urls(services), addresses).items() if name.startswith("ESKIT_")},
     }
     fixed = {
         "ESKIT_DATABASE_URL": addresses.database_url,
