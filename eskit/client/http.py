@@ -119,8 +119,11 @@ def _error(answer: Answer) -> EskitError:
         problem = answer.json()
     except msgspec.DecodeError:
         problem = None
-    if not isinstance(problem, dict):
-        problem = {"detail": f"HTTP status {answer.status}"}
+    return problem_error(answer.status, problem if isinstance(problem, dict) else {})
+
+
+def problem_error(status: int, problem: Mapping[str, Any]) -> EskitError:
+    """The error of a problem document: the class that the service raised, with the members it added."""
     extra = {key: value for key, value in problem.items() if key not in _OWN_MEMBERS}
-    kind = error_for(answer.status, str(problem.get("code", "")))
-    return kind(str(problem.get("detail") or f"HTTP status {answer.status}"), field=problem.get("field"), **extra)
+    kind = error_for(status, str(problem.get("code", "")))
+    return kind(str(problem.get("detail") or f"HTTP status {status}"), field=problem.get("field"), **extra)
