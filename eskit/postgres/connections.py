@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection
@@ -13,10 +13,11 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import AsyncConnectionPool
 
 from eskit.errors import SettingsError
-from eskit.postgres.boundary import boundary
+from eskit.postgres.boundary import boundary, shielded
 from eskit.postgres.migrations import Schema, require_schema
 from eskit.settings import Settings
 
+T = TypeVar("T")
 Pool = AsyncConnectionPool[AsyncConnection]
 
 
@@ -87,6 +88,29 @@ async def open_pool(
         yield pool
     finally:
         await pool.close(timeout=settings.shutdown_s)
+
+
+async def use(pool: Pool, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    """Do something that may be done twice with a connection of the pool; raises Unavailable.
+
+    After a restart of the database the pool is full of broken connections. Finding one is no reason to fail a request:
+    the pool is cleaned, and the work done again on a new connection. A caller that is cancelled leaves it to its end.
+    """
+    return await shielded(_use(pool, work))
+
+
+async def _use(pool: Pool, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    used: AsyncConnection | None = None
+    with boundary():
+        try:
+            async with pool.connection() as used:
+                return await work(used)
+        except (psycopg.OperationalError, psycopg.InterfaceError):
+            if used is None or not used.closed:
+                raise
+        await pool.check()
+        async with pool.connection() as fresh:
+            return await work(fresh)
 
 
 async def check(info: str, schema: Schema) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 
 import structlog
@@ -22,6 +23,7 @@ from eskit.web.context import REQUEST_ID, request_id
 from eskit.web.problems import problem_response
 
 log = logs.get(__name__)
+_debug = logging.getLogger(__name__)  # asked on every request, so without structlog's proxy
 
 SLOW_S = 1.0
 
@@ -100,7 +102,7 @@ def _translated(request: web.Request, error: web.HTTPException) -> EskitError:
 def _access_log(request: web.Request, status: int, seconds: float, ident: str) -> None:
     if status >= 500 or seconds > SLOW_S:
         write = log.warning
-    elif log.isEnabledFor(10):
+    elif _debug.isEnabledFor(logging.DEBUG):
         write = log.debug
     else:
         return

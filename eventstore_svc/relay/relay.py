@@ -12,7 +12,7 @@ from functools import partial
 from psycopg import AsyncConnection
 
 from eskit import logs
-from eskit.errors import EskitError, TopicMismatch, Unavailable
+from eskit.errors import EskitError, TopicMismatch
 from eskit.postgres import connections
 from eskit.postgres.boundary import boundary
 from eskit.postgres.statements import statement
@@ -26,7 +26,7 @@ from eventstore_svc.relay.status import Status
 from eventstore_svc.relay.topic import Topic
 from eventstore_svc.store import schema
 from eventstore_svc.store.arrays import adapters
-from eventstore_svc.store.reads import LOG_HEAD, rows
+from eventstore_svc.store.reads import log_head, rows
 
 log = logs.get(__name__)
 
@@ -107,9 +107,9 @@ class Relay:
         topic = await self._topic(reader)
         tails = await asyncio.to_thread(topics.tails, self._settings, topic)
         with boundary():
-            head, floor = await _head(reader)  # after the tails: the log must reach at least as far as they do
-        cursor = Cursor(tails, floor, head)
-        log.info("going on", after=cursor.read, head=head, tails=tails)
+            head = await log_head(reader)  # after the tails: the log must reach at least as far as they do
+        cursor = Cursor(tails, head.published, head.position)
+        log.info("going on", after=cursor.read, head=head.position, tails=tails)
         publisher = Publisher(self._settings, topic.partitions, cursor)
         drain_s = 0.0
         try:
@@ -169,10 +169,3 @@ class Relay:
         with boundary():
             await reader.execute(TRIM, {"published": published, "epoch": lease.epoch})
         return published
-
-
-async def _head(reader: AsyncConnection) -> tuple[int, int]:
-    row = await (await reader.execute(LOG_HEAD)).fetchone()
-    if row is None:
-        raise Unavailable("the log's head cannot be read")
-    return row[0], row[1]

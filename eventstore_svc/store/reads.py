@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
 from psycopg import AsyncConnection, AsyncCursor
 
 from eskit.events import Stored
-from eskit.postgres.boundary import boundary, shielded
-from eskit.postgres.connections import Pool
+from eskit.postgres.connections import Pool, use
 from eskit.postgres.statements import statement
 from eskit.selectors import Selector
 from eventstore_svc.store.arrays import MICROS_2000, UuidArray
@@ -56,41 +55,39 @@ async def stream(
     """Events of one stream in order; empty when there are none in the range."""
     values = {"entity_type": entity_type, "originator_id": originator_id, "from_version": from_version,
               "to_version": to_version, "limit": limit}  # fmt: skip
-    return await shielded(_fetch(pool, READ_STREAM, values))
+    return await use(pool, lambda connection: rows(connection, READ_STREAM, values))
 
 
 async def stream_version(pool: Pool, entity_type: str, originator_id: str) -> int:
     """Current version of a stream; 0 when there is none."""
-    row = await shielded(_fetch_one(pool, STREAM_VERSION, {"entity_type": entity_type, "originator_id": originator_id}))
+    values = {"entity_type": entity_type, "originator_id": originator_id}
+    row = await use(pool, lambda connection: _row(connection, STREAM_VERSION, values))
     return int(row[0]) if row else 0
 
 
 async def by_id(pool: Pool, event_ids: Sequence[UUID]) -> list[Stored]:
     """The events with these ids, in no order; missing ones are left out."""
-    return await shielded(_fetch(pool, EVENTS_BY_ID, {"event_ids": UuidArray.of(event_ids)}))
+    values = {"event_ids": UuidArray.of(event_ids)}
+    return await use(pool, lambda connection: rows(connection, EVENTS_BY_ID, values))
 
 
 async def head(pool: Pool) -> Head:
     """The end of the log as of now."""
-    row = await shielded(_fetch_one(pool, LOG_HEAD, {}))
-    return Head(*row) if row else Head(0, 0)
+    return await use(pool, log_head)
 
 
 async def log(pool: Pool, first: int, limit: int, selector: Selector) -> Page:
     """Events from a position (inclusive) on."""
-    return await shielded(_log(pool, first, limit, selector))
 
+    async def page(connection: AsyncConnection) -> Page:
+        # The head first: what is read afterwards reaches at least to it, and nothing below it is ever missing.
+        last = min((await log_head(connection)).position, first + SCAN_POSITIONS - 1)
+        values = {"first": first, "last": last, "limit": limit, **selected(selector)}
+        events = await rows(connection, READ_LOG, values)
+        after = events[-1].position + 1 if len(events) == limit else max(last + 1, first)
+        return Page(events, after)
 
-async def _log(pool: Pool, first: int, limit: int, selector: Selector) -> Page:
-    with boundary():
-        async with pool.connection() as connection:
-            # The head first: what is read afterwards reaches at least to it, and nothing below it is ever missing.
-            row = await (await connection.execute(LOG_HEAD)).fetchone()
-            last = min(row[0] if row else 0, first + SCAN_POSITIONS - 1)
-            values = {"first": first, "last": last, "limit": limit, **selected(selector)}
-            events = await rows(connection, READ_LOG, values)
-    after = events[-1].position + 1 if len(events) == limit else max(last + 1, first)
-    return Page(events, after)
+    return await use(pool, page)
 
 
 def selected(selector: Selector) -> dict[str, Any]:
@@ -102,20 +99,18 @@ def selected(selector: Selector) -> dict[str, Any]:
     }
 
 
-async def rows(connection: AsyncConnection, text: Any, values: dict[str, Any]) -> list[Stored]:
+async def rows(connection: AsyncConnection, text: LiteralString, values: dict[str, Any]) -> list[Stored]:
     """Run a statement that answers events."""
     async with connection.cursor(binary=True, row_factory=stored_rows) as cursor:
         await cursor.execute(text, values)
         return await cursor.fetchall()
 
 
-async def _fetch(pool: Pool, text: Any, values: dict[str, Any]) -> list[Stored]:
-    with boundary():
-        async with pool.connection() as connection:
-            return await rows(connection, text, values)
+async def log_head(connection: AsyncConnection) -> Head:
+    """The end of the log, on this connection."""
+    row = await _row(connection, LOG_HEAD, {})
+    return Head(*row) if row else Head(0, 0)
 
 
-async def _fetch_one(pool: Pool, text: Any, values: dict[str, Any]) -> tuple[Any, ...] | None:
-    with boundary():
-        async with pool.connection() as connection:
-            return await (await connection.execute(text, values)).fetchone()
+async def _row(connection: AsyncConnection, text: LiteralString, values: dict[str, Any]) -> tuple[Any, ...] | None:
+    return await (await connection.execute(text, values)).fetchone()
