@@ -19,7 +19,7 @@ CREATED, UPDATED, DELETED, RESTORED = "Created", "Updated", "Deleted", "Restored
 # What operations of a stored JSON Patch may copy, beyond what the event itself brings. Ours copy nothing.
 MAX_COPIED_BYTES = 16 * 1024 * 1024
 # {"json_patch": [{"value": …}]}: the levels of an Updated payload around values of the document.
-_AROUND_VALUES = 3
+AROUND_VALUES = 3
 
 
 class State(msgspec.Struct, frozen=True):
@@ -78,7 +78,7 @@ def _deleted(state: State, event: Stored) -> State:
 def _updated(state: State, event: Stored) -> State:
     if state.document is None:
         return state
-    payload = parse_object(event.payload.encode(), levels=MAX_DEPTH + _AROUND_VALUES)
+    payload = parse_object(event.payload.encode(), levels=MAX_DEPTH + AROUND_VALUES)
     document = _patched(state.document, payload, len(event.payload))
     return replace(state, document=document, text=None) if isinstance(document, dict) else state
 

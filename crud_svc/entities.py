@@ -1,0 +1,198 @@
+"""Entities on top of the event store: read the stream, fold, decide, append at the next version."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Callable
+from typing import NamedTuple
+
+from crud_svc.exact_json import MAX_DEPTH, identical, parse
+from crud_svc.requests import Target
+from crud_svc.state import AROUND_VALUES, State, fold
+from crud_svc.writes import Decision, Write
+from eskit.errors import (
+    Conflict,
+    Deleted,
+    EskitError,
+    EventIdReused,
+    InvalidRequest,
+    NotFound,
+    PreconditionFailed,
+    TooLarge,
+    VersionConflict,
+)
+from eskit.events import Stored
+from eskit.names import EventType
+from eventstore_svc.store import LAST_VERSION, EventStore, NewEvent, Recorded
+
+TRIES = 10
+PAUSE_S = 0.002
+
+FIRST_PAGE = 100
+MOST_PAGE = 1000
+PAGE_BYTES = 8 * 1024 * 1024
+
+# What depends on the state of the log, so that the answer to a request that was done before can be among them.
+_REFUSALS = (Conflict, NotFound, Deleted, PreconditionFailed, InvalidRequest, TooLarge)
+
+
+class Written(NamedTuple):
+    """What became of a write: the state before it, and its event; None when nothing changed."""
+
+    before: State
+    event: Stored | None
+
+    @property
+    def version(self) -> int:
+        """The version after it."""
+        return self.event.version if self.event else self.before.version
+
+    @property
+    def position(self) -> int:
+        """The position of the entity's last event."""
+        return self.event.position if self.event else self.before.position
+
+    def after(self) -> State:
+        """The state after it."""
+        return fold(self.before, self.event) if self.event else self.before
+
+
+class Entities:
+    """Read and write entities. `stored` is told of each event: entity type and event type."""
+
+    def __init__(self, store: EventStore, max_event_bytes: int, stored: Callable[[str, str], None]) -> None:
+        self._store = store
+        self._limit_bytes = max_event_bytes
+        self._stored = stored
+
+    async def events(self, target: Target, first: int = 1, last: int = LAST_VERSION) -> AsyncGenerator[Stored, None]:
+        """The events of the stream, in order, read in pages; none for a stream that does not exist."""
+        limit = FIRST_PAGE
+        while first <= last:
+            try:
+                page = await self._store.stream(*target, from_version=first, to_version=last, limit=limit)
+            except NotFound:
+                return
+            for event in page:
+                yield event
+            if len(page) < limit:
+                return
+            first = page[-1].version + 1
+            # So many events as fit into the memory that a page may take, going by those just read.
+            size_bytes = sum(len(event.payload) for event in page)
+            limit = max(1, min(MOST_PAGE, PAGE_BYTES * len(page) // max(1, size_bytes)))
+
+    async def read(self, target: Target, version: int = LAST_VERSION) -> State:
+        """The state after a version, or after the last one below it."""
+        state = State()
+        async for event in self.events(target, last=version):
+            state = fold(state, event)
+        return state
+
+    async def write(self, write: Write) -> Written:
+        """Do it, or answer what was answered when it was done before under the same event id.
+
+        Raises NotFound, Deleted, PreconditionFailed, AlreadyExists, VersionConflict, EventIdReused, PatchFailed,
+        TooLarge, Unavailable, OutcomeUnknown.
+        """
+        try:
+            written = await self._attempt(write)
+        except _REFUSALS:
+            # The stream has moved on since the first time, so a retry meets other preconditions than the first did.
+            first = await self._first_answer(write) if write.about.id_is_given else None
+            if first is None:
+                raise
+            return first
+        if written is not None and (written.event is not None or not write.about.id_is_given):
+            return written
+        first = await self._first_answer(write)
+        if first is None and written is None:
+            raise EskitError("An event that the store has is not to be found")
+        return first or written or Written(State(), None)
+
+    async def _attempt(self, write: Write) -> Written | None:
+        """None: the event id is in the log already."""
+        actual = 0
+        for attempt in range(TRIES):
+            # A new entity needs no look: the append itself finds out whether it is one.
+            state = State() if write.fresh and attempt == 0 else await self.read(write.target)
+            write.check(state)
+            decision = write.decide(state)
+            if decision is None:
+                return Written(state, None)
+            event = self._event(write, state, decision)
+            try:
+                appended = await self._store.append([event])
+            except VersionConflict as conflict:
+                # Somebody was faster. With If-Match the next look at it ends in 412, without it is tried again.
+                actual = conflict.extra.get("actual", 0)
+                await asyncio.sleep(random.random() * PAUSE_S * attempt)  # noqa: S311 - spreads retries, keeps no secret
+                continue
+            if not appended.new:
+                return None
+            self._stored(write.target.entity_type, str(event.type))
+            return Written(state, _as_stored(event, appended.events[0]))
+        message = f"{write.target} was changed by others {TRIES} times meanwhile; try again"
+        raise VersionConflict(message, expected=state.version, actual=actual)
+
+    def _event(self, write: Write, state: State, decision: Decision) -> NewEvent:
+        event = NewEvent(
+            event_id=write.about.event_id,
+            id_is_given=write.about.id_is_given,
+            type=EventType(write.target.entity_type, decision.action),
+            originator_id=write.target.id,
+            wanted=state.version + 1,
+            payload=decision.payload,
+            metadata=write.about.metadata,
+            occurred_on_us=write.about.occurred_on_us,
+        )
+        if event.size_bytes > self._limit_bytes:
+            limit = self._limit_bytes
+            message = f"The event would have {event.size_bytes} bytes, {limit} are allowed (ESKIT_MAX_EVENT_BYTES)"
+            raise TooLarge(message, limit_bytes=limit)
+        return event
+
+    async def _first_answer(self, write: Write) -> Written | None:
+        """What this write was answered the first time; None when it was not done; raises EventIdReused."""
+        found = await self._store.by_id([write.about.event_id])
+        if not found:
+            return None
+        event = found[0]
+        if (event.entity_type, event.originator_id) == write.target:
+            before = await self.read(write.target, event.version - 1)
+            if _decides(write, before, event):
+                return Written(before, event)
+        message = f"The event id {event.event_id} is in the log at position {event.position}, with other content"
+        raise EventIdReused(message, field="Idempotency-Key", event_id=event.event_id, position=event.position)
+
+
+def _decides(write: Write, before: State, event: Stored) -> bool:
+    """Whether the write, in the state it met the first time, makes this event."""
+    try:
+        decision = write.decide(before)
+        if decision is None or decision.action != event.action:
+            return False
+        levels = MAX_DEPTH + AROUND_VALUES
+        stored = event.payload.encode()
+        return decision.payload == stored or identical(
+            parse(decision.payload, levels=levels), parse(stored, levels=levels)
+        )
+    except EskitError:
+        return False
+
+
+def _as_stored(event: NewEvent, place: Recorded) -> Stored:
+    """An event that was just stored; only its recorded time is not known here."""
+    return Stored(
+        position=place.position,
+        event_id=place.event_id,
+        entity_type=event.type.entity_type,
+        originator_id=place.originator_id,
+        version=place.version,
+        action=event.type.action,
+        payload=event.payload.decode(),
+        metadata=event.metadata.decode(),
+        occurred_on_us=event.occurred_on_us or 0,
+        recorded_at_us=0,
+    )

@@ -1,0 +1,89 @@
+"""Preconditions: If-Match and If-None-Match (RFC 9110), with the version of an entity as its entity tag."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from aiohttp import web
+
+from crud_svc.state import State
+from eskit.errors import InvalidRequest, PreconditionFailed, PreconditionRequired
+
+IF_MATCH, IF_NONE_MATCH = "If-Match", "If-None-Match"
+
+_TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\uffff]*)"')
+_LIST = re.compile(rf"{_TAG.pattern}([ \t]*,[ \t]*{_TAG.pattern})*")
+
+
+class Tags(NamedTuple):
+    """The entity tags of one header; None stands for `*`."""
+
+    versions: frozenset[str] | None
+
+    def name(self, version: int) -> bool:
+        """Whether this version is one of them."""
+        return self.versions is None or str(version) in self.versions
+
+
+def etag(version: int) -> str:
+    """The entity tag of a version."""
+    return f'"{version}"'
+
+
+def tags(request: web.Request, header: str) -> Tags | None:
+    """The tags of a header; None without it. Raises InvalidRequest for another form, and for weak tags in If-Match."""
+    text = ", ".join(request.headers.getall(header, [])).strip()
+    if header not in request.headers:
+        return None
+    if text == "*":
+        return Tags(None)
+    if not _LIST.fullmatch(text):
+        raise InvalidRequest(f'{header} must be `*` or entity tags like "3", in double quotes', field=header)
+    found = _TAG.findall(text)
+    if header == IF_MATCH and any(weak for weak, _ in found):
+        raise InvalidRequest("If-Match takes no weak entity tags (W/); send the ETag as it was answered", field=header)
+    return Tags(frozenset(version for _, version in found))
+
+
+def creates(request: web.Request) -> bool:
+    """Whether a PUT is to create: `If-None-Match: *`; raises InvalidRequest for other tags, or both headers."""
+    unwanted = tags(request, IF_NONE_MATCH)
+    if unwanted is None:
+        return False
+    if unwanted.versions is not None:
+        raise InvalidRequest("If-None-Match of a PUT can only be `*`: create", field=IF_NONE_MATCH)
+    if IF_MATCH in request.headers:
+        raise InvalidRequest("If-Match and If-None-Match exclude each other", field=IF_NONE_MATCH)
+    return True
+
+
+def required(request: web.Request) -> Tags:
+    """The tags of If-Match; raises PreconditionRequired without it."""
+    refuse(request, IF_NONE_MATCH)
+    wanted = tags(request, IF_MATCH)
+    if wanted is None:
+        other = ", or If-None-Match: * to create" if request.method == "PUT" else ""
+        message = f'{request.method} needs If-Match with the version it is based on, like "3"{other}; `*` means any'
+        raise PreconditionRequired(message, field=IF_MATCH)
+    return wanted
+
+
+def refuse(request: web.Request, *headers: str) -> None:
+    """Raise InvalidRequest for a precondition that this method would ignore."""
+    for header in headers:
+        if header in request.headers:
+            raise InvalidRequest(f"{request.method} takes no {header} here", field=header)
+
+
+def require(wanted: Tags, state: State) -> None:
+    """Raise PreconditionFailed unless the entity is at one of the wanted versions."""
+    if not wanted.name(state.version):
+        raise PreconditionFailed(f"It is at version {state.version} by now", field=IF_MATCH, version=state.version)
+
+
+def require_none(state: State) -> None:
+    """Raise PreconditionFailed for an entity that exists. A deleted one does not."""
+    if state.alive:
+        message = f"It exists already, at version {state.version}"
+        raise PreconditionFailed(message, field=IF_NONE_MATCH, version=state.version)

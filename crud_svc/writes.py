@@ -1,0 +1,98 @@
+"""What a write makes of an entity: pure functions from the state before it to the event to store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+from crud_svc import patches, preconditions
+from crud_svc.documents import Document, difference, merged
+from crud_svc.exact_json import encode
+from crud_svc.preconditions import Tags
+from crud_svc.requests import About, Target
+from crud_svc.state import CREATED, DELETED, UPDATED, State
+from eskit.errors import AlreadyExists, PatchFailed, TooLarge
+
+
+class Decision(NamedTuple):
+    """The event that says the change."""
+
+    action: str
+    payload: bytes
+
+
+class Write(NamedTuple):
+    """A write, ready to be tried on whatever state the entity is in. Both functions may be called several times."""
+
+    target: Target
+    about: About
+    check: Callable[[State], None]  # raises NotFound, Deleted, PreconditionFailed
+    decide: Callable[[State], Decision | None]  # None: nothing would change
+    fresh: bool = False  # there is most likely no stream yet
+
+
+def create(target: Target, about: About, text: bytes, *, check: Callable[[State], None]) -> Write:
+    """A new entity, or a deleted one anew; `text` is a document that was checked."""
+
+    def decide(state: State) -> Decision:
+        if state.alive:
+            raise AlreadyExists(f"{target} exists already", version=state.version)
+        return Decision(CREATED, text)
+
+    return Write(target, about, check, decide, fresh=True)
+
+
+def replace(target: Target, about: About, wanted: Tags, document: Document) -> Write:
+    """Another document in place of the present one."""
+    return _update(target, about, wanted, lambda _: document)
+
+
+def merge(target: Target, about: About, wanted: Tags, patch: Document, limit_bytes: int) -> Write:
+    """The present document with a JSON Merge Patch."""
+    return _update(target, about, wanted, lambda document: _bounded(merged(document, patch), limit_bytes))
+
+
+def patch(target: Target, about: About, wanted: Tags, operations: list[dict[str, Any]], limit_bytes: int) -> Write:
+    """The present document with a JSON Patch."""
+
+    def change(document: Document) -> Document:
+        result = patches.apply(document, operations, 4 * limit_bytes)
+        if not isinstance(result, dict):
+            raise PatchFailed("The document would not be a JSON object any more", field="patch")
+        return _bounded(result, limit_bytes)
+
+    return _update(target, about, wanted, change)
+
+
+def delete(target: Target, about: About, wanted: Tags) -> Write:
+    """The end of an entity; its history stays."""
+
+    def decide(state: State) -> Decision:
+        state.require(str(target))
+        return Decision(DELETED, b"{}")
+
+    return Write(target, about, partial(_check, target, wanted), decide)
+
+
+def _update(target: Target, about: About, wanted: Tags, change: Callable[[Document], Document]) -> Write:
+    def decide(state: State) -> Decision | None:
+        document = state.require(str(target))
+        payload = difference(document, change(document))
+        return None if payload is None else Decision(UPDATED, payload)
+
+    return Write(target, about, partial(_check, target, wanted), decide)
+
+
+def _bounded(document: Document, limit_bytes: int) -> Document:
+    # Many small patches must not add up to a document that no request could send and no event could restore.
+    if (size := len(encode(document))) > limit_bytes:
+        message = f"The document would have {size} bytes, {limit_bytes} are allowed (ESKIT_MAX_EVENT_BYTES)"
+        raise TooLarge(message, limit_bytes=limit_bytes)
+    return document
+
+
+def _check(target: Target, wanted: Tags, state: State) -> None:
+    # First whether there is anything: "not found" and "deleted" tell more than "the version does not fit".
+    state.require(str(target))
+    preconditions.require(wanted, state)
