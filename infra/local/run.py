@@ -20,6 +20,7 @@ from infra.local.terminal import Speaker, say, shout
 KAFKA_PORT = 19092
 KAFKA_PORT_VARIABLE = "ESKIT_KAFKA_PORT"
 READY_TIMEOUT_S = 60.0
+HOPELESS_BACKOFF_S = 2.0
 MIGRATE_TIMEOUT_S = 120.0
 LEFTOVERS_TIMEOUT_S = 10.0
 KAFKA_STOP_S = 2.5
@@ -74,7 +75,7 @@ class Stack:
         migrate(environment)
         self._state.write(LastRun(services.published(services.urls(self._specs), addresses), self._ports, up=True))
         running = self._start_services(environment)
-        self._wait_until_ready(running)
+        self._wait_until_ready()
         summary.show(running, addresses, time.monotonic() - started_at)
 
     def _start_postgres(self) -> str:
@@ -114,15 +115,18 @@ class Stack:
             running.append(process)
         return running
 
-    def _wait_until_ready(self, running: list[ServiceProcess]) -> None:
+    def _wait_until_ready(self) -> None:
+        """Until each is, or its time is up, or it has ended so often that there is no point in waiting."""
         deadline = time.monotonic() + READY_TIMEOUT_S
-
-        def settled() -> bool:
-            ready = all(process.alive() and process.readiness()[0] for process in running)
-            return ready or time.monotonic() > deadline
-
         say("waiting until the services are ready")
-        self._supervisor.watch(until=settled)
+        self._supervisor.watch(until=lambda: time.monotonic() > deadline or all(map(settled, self._supervisor.parts)))
+
+
+def settled(watched: Watched) -> bool:
+    """Whether waiting for this part changes nothing any more."""
+    if not isinstance(watched.part, ServiceProcess) or watched.backoff.next_s > HOPELESS_BACKOFF_S:
+        return True
+    return watched.part.alive() and watched.part.readiness()[0]
 
 
 def without_own(environ: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:

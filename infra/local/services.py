@@ -60,7 +60,8 @@ def environment(services: list[ServiceSpec], addresses: Addresses, environ: Mapp
     """The whole environment of a service: what the user set wins over what we choose."""
     ours = {
         "ESKIT_HOST": "127.0.0.1",
-        "ESKIT_LOG_FORMAT": "console",
+        # The services write to a pipe; who reads it in the end decides.
+        "ESKIT_LOG_FORMAT": "console" if sys.stdout.isatty() else "json",
         **{spec.port_variable: str(spec.port) for spec in services},
         **{name: value for name, value in published(urls(services), addresses).items() if name.startswith("ESKIT_")},
     }
