@@ -61,7 +61,7 @@ def invalid(error: msgspec.ValidationError, at: str = "") -> InvalidRequest:
     what, path = (match["what"], match["path"] or "") if match else (str(error), "")
     if missing := re.search(r"(?:missing required|contains unknown) field `([^`]*)`", what):
         path = f"{path}.{missing[1]}" if path else missing[1]
-    field = ".".join(part for part in (at, path) if part)
+    field = at + path if path.startswith("[") or not at or not path else f"{at}.{path}"
     return InvalidRequest(f"{field}: {what}" if field else what, field=field or None)
 
 

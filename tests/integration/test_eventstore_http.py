@@ -1,0 +1,332 @@
+"""The event store's REST contract, and bad input (P7): a 4xx problem that names the field, nothing stored."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID
+
+import aiohttp
+import pytest
+from yarl import URL
+
+from eskit.settings import Settings
+from eventstore_svc.app import eventstore_app
+from tests.services import config_for, running
+
+GOOD: dict[str, Any] = {"originator": {"id": "u1"}, "event_type": "User.Created", "payload": {"n": 1}}
+ID = "01a20c57-9331-7971-8669-ffaba7c628bf"
+
+
+class Api:
+    """A session on one running event store."""
+
+    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
+        self.url, self.session = url, session
+
+    async def call(self, method: str, path: str, **more: Any) -> tuple[int, Any, Any]:
+        """Status, decoded body, headers."""
+        url = URL(self.url + path, encoded=True)
+        async with self.session.request(method, url, **more) as response:
+            return response.status, await response.json(content_type=None), response.headers
+
+    async def append(self, body: Any, **headers: str) -> tuple[int, Any]:
+        """POST /v1/events."""
+        how = {"data": body} if isinstance(body, bytes) else {"json": body}
+        wanted = {"Content-Type": "application/json"} | {k.replace("_", "-"): v for k, v in headers.items()}
+        status, answer, _ = await self.call("POST", "/v1/events", headers=wanted, **how)
+        return status, answer
+
+    async def get(self, path: str) -> tuple[int, Any]:
+        status, answer, _ = await self.call("GET", path)
+        return status, answer
+
+
+@pytest.fixture
+async def api(config: Settings) -> AsyncIterator[Api]:
+    small = config_for(config.database_url, max_body_bytes=200_000, max_event_bytes=50_000, max_events=10)
+    async with running(eventstore_app(small), small, "eventstore_port") as url, aiohttp.ClientSession() as session:
+        yield Api(url, session)
+
+
+async def test_append_and_read(api: Api) -> None:
+    status, answer = await api.append(GOOD, Eskit_Correlation_Id="order-7", Eskit_User="ann")
+    assert status == 201
+    assert answer["events"] == [
+        {"event_id": answer["events"][0]["event_id"], "originator": {"id": "u1", "version": 1}, "position": 1}
+    ]
+    status, page = await api.get("/v1/streams/User/u1/events")
+    (event,) = page["events"]
+    assert status == 200
+    assert page["next"] is None
+    assert event["position"] == 1
+    assert event["originator"] == {"id": "u1", "version": 1}
+    assert (event["entity_type"], event["event_type"], event["payload"]) == ("User", "User.Created", {"n": 1})
+    assert event["metadata"] == {"correlation_id": "order-7", "user": "ann"}
+    assert event["occurred_on"] == event["recorded_at"]
+    assert len(event["recorded_at"]) == len("2026-11-24T06:56:35.644376Z")
+
+
+async def test_several_events_are_one_append(api: Api) -> None:
+    events = [GOOD | {"originator": {"id": ident}} for ident in ("a", "b", "a")]
+    status, answer = await api.append({"events": events})
+    assert status == 201
+    places = [(e["originator"]["id"], e["originator"]["version"], e["position"]) for e in answer["events"]]
+    assert places == [("a", 1, 1), ("b", 1, 2), ("a", 2, 3)]
+
+
+async def test_version_conflict_tells_expected_and_actual(api: Api) -> None:
+    await api.append(GOOD)
+    status, problem = await api.append(GOOD | {"originator": {"id": "u1", "version": 5}})
+    assert (status, problem["code"], problem["expected"], problem["actual"]) == (409, "version-conflict", 4, 1)
+    assert problem["field"] == "events[0].originator.version"
+
+
+@pytest.mark.parametrize(
+    ("expected", "on_new", "on_existing"),
+    [("any", 201, 201), ("none", 201, 409), ("exists", 409, 201), (0, 201, 409), (1, 409, 201), (2, 409, 409)],
+)
+async def test_expected(api: Api, expected: str | int, on_new: int, on_existing: int) -> None:
+    await api.append(GOOD)
+    assert (await api.append(GOOD | {"expected": expected}))[0] == on_existing
+    assert (await api.append(GOOD | {"originator": {"id": "new"}, "expected": expected}))[0] == on_new
+
+
+async def test_same_event_id_again_is_the_first_answer(api: Api) -> None:
+    event = GOOD | {"event_id": ID, "originator": {"id": "u1", "version": 1}}
+    first = await api.append(event)
+    await api.append(GOOD)
+    again = await api.append(event, traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+    assert first[0] == 201
+    assert again == (200, first[1])
+    respaced = (
+        b'{"event_id":"%s","originator":{"id":"u1"},"event_type":"User.Created","payload":{ "n" : 1 }}' % ID.encode()
+    )
+    assert await api.append(respaced) == (200, first[1])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"payload": {"n": 2}},
+        {"originator": {"id": "u2"}},
+        {"event_type": "User.Changed"},
+        {"metadata": {"more": "x"}},
+        {"occurred_on": "2020-01-01T00:00:00Z"},
+        {"originator": {"id": "u1", "version": 2}},
+    ],
+)
+async def test_same_event_id_with_other_content_is_refused(api: Api, other: dict[str, Any]) -> None:
+    event = GOOD | {"event_id": ID}
+    await api.append(event)
+    status, problem = await api.append(event | other)
+    assert (status, problem["code"], problem["event_id"]) == (409, "event-id-reused", ID)
+    assert (await api.get("/v1/log/head"))[1]["position"] == 1
+
+
+async def test_same_event_id_many_times_at_once_is_stored_once(api: Api) -> None:
+    answers = await asyncio.gather(*(api.append(GOOD | {"event_id": ID}) for _ in range(32)))
+    assert sorted(status for status, _ in answers) == [200] * 31 + [201]
+    assert len({str(answer) for _, answer in answers}) == 1
+
+
+async def test_atomic_append_again_whole_is_200_in_part_is_409(api: Api) -> None:
+    ids = [str(UUID(int=UUID(ID).int + n)) for n in range(3)]
+    events = [GOOD | {"event_id": ident} for ident in ids]
+    first = await api.append({"events": events[:2]})
+    assert await api.append({"events": events[:2]}) == (200, first[1])
+    status, problem = await api.append({"events": events})
+    assert (status, problem["code"], problem["field"]) == (409, "event-id-reused", "events[2].event_id")
+
+
+async def test_log_pages_and_selector(api: Api) -> None:
+    for number in range(30):
+        await api.append(GOOD | {"event_type": "User.Created" if number % 3 else "Order.Deleted"})
+    status, page = await api.get("/v1/log")
+    assert (status, len(page["events"]), page["next"]) == (200, 20, 21)
+    _, page = await api.get("/v1/log?from=21&limit=1000")
+    assert ([e["position"] for e in page["events"]], page["next"]) == (list(range(21, 31)), 31)
+    _, page = await api.get("/v1/log?selector=*.Deleted&limit=3")
+    assert ([e["position"] for e in page["events"]], page["next"]) == ([1, 4, 7], 8)
+    _, page = await api.get("/v1/log?selector=Nothing.*,User.Deleted")
+    assert (page["events"], page["next"]) == ([], 31)
+    assert (await api.get("/v1/log?from=99"))[1] == {"events": [], "next": 99}
+    assert (await api.get("/v1/log/head"))[1] == {"position": 30, "published": 0}
+
+
+async def test_a_selector_on_a_full_first_page_goes_on_behind_it(api: Api) -> None:
+    """The original answered empty for ever when the first page held nothing that was wanted."""
+    for number in range(25):
+        await api.append(GOOD | {"event_type": "A.Made" if number < 21 else "B.Made"})
+    _, page = await api.get("/v1/log?selector=B.*&limit=2")
+    assert [e["position"] for e in page["events"]] == [22, 23]
+    _, page = await api.get(f"/v1/log?selector=B.*&limit=2&from={page['next']}")
+    assert [e["position"] for e in page["events"]] == [24, 25]
+
+
+async def test_two_types_do_not_share_a_stream(api: Api) -> None:
+    """The original ignored the type, so that two types with one id had one stream."""
+    for kind in ("User", "Order"):
+        _, answer = await api.append(GOOD | {"event_type": f"{kind}.Created"})
+        assert answer["events"][0]["originator"]["version"] == 1
+    assert len((await api.get("/v1/streams/Order/u1/events"))[1]["events"]) == 1
+
+
+async def test_the_events_own_time_is_kept(api: Api) -> None:
+    """The original lost it on read."""
+    await api.append(GOOD | {"occurred_on": "1999-12-31T23:59:59.123456+01:00"})
+    _, page = await api.get("/v1/log")
+    assert page["events"][0]["occurred_on"] == "1999-12-31T22:59:59.123456Z"
+
+
+@pytest.mark.parametrize("ident", ["a/b c", "ü€😀", "100%", "?x=1#y", "..x", "a//b", "+&=", "'\";--"])
+async def test_ids_with_any_printable_character(api: Api, ident: str) -> None:
+    await api.append(GOOD | {"originator": {"id": ident}})
+    status, page = await api.get(f"/v1/streams/User/{quote(ident, safe='')}/events")
+    assert status == 200
+    assert page["events"][0]["originator"]["id"] == ident
+
+
+async def test_stream_pages(api: Api) -> None:
+    for _ in range(7):
+        await api.append(GOOD)
+    _, page = await api.get("/v1/streams/User/u1/events?from_version=2&limit=3")
+    assert ([e["originator"]["version"] for e in page["events"]], page["next"]) == ([2, 3, 4], 5)
+    _, page = await api.get("/v1/streams/User/u1/events?from_version=5&to_version=6")
+    assert ([e["originator"]["version"] for e in page["events"]], page["next"]) == ([5, 6], None)
+    assert (await api.get("/v1/streams/User/u1/events?from_version=99"))[1] == {"events": [], "next": None}
+    status, problem = await api.get("/v1/streams/User/nobody/events")
+    assert (status, problem["code"]) == (404, "not-found")
+
+
+BAD_EVENTS: list[tuple[Any, int, str]] = [
+    ([], 422, ""),
+    (b"", 400, ""),
+    (b"{", 400, ""),
+    (b'{"event_type":"\xff"}', 400, ""),
+    ({}, 422, "originator"),
+    ({"events": []}, 422, "events"),
+    ({"events": {}}, 422, "events"),
+    ({"events": [GOOD] * 11}, 422, "events"),
+    ({"events": [GOOD, 7]}, 422, "events[1]"),
+    ({"events": [GOOD, GOOD | {"event_type": "x"}]}, 422, "events[1].event_type"),
+    ({"events": [GOOD | {"event_id": ID}, GOOD | {"event_id": ID}]}, 422, "events[1].event_id"),
+    (GOOD | {"originator": {}}, 422, "originator.id"),
+    (GOOD | {"originator": {"id": ""}}, 422, "originator.id"),
+    (GOOD | {"originator": {"id": "x" * 201}}, 422, "originator.id"),
+    (GOOD | {"originator": {"id": "ü" * 101}}, 422, "originator.id"),
+    (GOOD | {"originator": {"id": "a\u0000b"}}, 422, "originator.id"),
+    (GOOD | {"originator": {"id": "a\nb"}}, 422, "originator.id"),
+    (GOOD | {"originator": {"id": ".."}}, 422, "originator.id"),
+    (GOOD | {"originator": {"id": 7}}, 422, "originator.id"),
+    (GOOD | {"originator": {"id": "a", "more": 1}}, 422, "originator.more"),
+    (GOOD | {"originator": {"id": "a", "version": 0}}, 422, "originator.version"),
+    (GOOD | {"originator": {"id": "a", "version": -1}}, 422, "originator.version"),
+    (GOOD | {"originator": {"id": "a", "version": 2**31}}, 422, "originator.version"),
+    (GOOD | {"originator": {"id": "a", "version": 1.5}}, 422, "originator.version"),
+    (GOOD | {"event_type": ""}, 422, "event_type"),
+    (GOOD | {"event_type": "User"}, 422, "event_type"),
+    (GOOD | {"event_type": ".Created"}, 422, "event_type"),
+    (GOOD | {"event_type": "User."}, 422, "event_type"),
+    (GOOD | {"event_type": "Us er.Created"}, 422, "event_type"),
+    (GOOD | {"event_type": "U" * 200 + ".C"}, 422, "event_type"),
+    (GOOD | {"payload": [1]}, 422, "payload"),
+    (GOOD | {"payload": None}, 422, "payload"),
+    (GOOD | {"payload": "text"}, 422, "payload"),
+    (GOOD | {"payload": {"x": "y" * 60_000}}, 413, "events[0].payload"),
+    (GOOD | {"metadata": []}, 422, "metadata"),
+    (GOOD | {"metadata": {"a": 1}}, 422, "metadata[...]"),
+    (GOOD | {"metadata": {"a": "x" * 5000}}, 422, "metadata.a"),
+    (GOOD | {"metadata": {str(n): "" for n in range(65)}}, 422, "metadata"),
+    (GOOD | {"event_id": "nonsense"}, 422, "event_id"),
+    (GOOD | {"occurred_on": "yesterday"}, 422, "occurred_on"),
+    (GOOD | {"occurred_on": "2026-01-01T00:00:00"}, 422, "occurred_on"),
+    (GOOD | {"expected": "some"}, 422, "expected"),
+    (GOOD | {"expected": -1}, 422, "expected"),
+    (GOOD | {"expected": 3, "originator": {"id": "a", "version": 1}}, 422, "expected"),
+    (GOOD | {"unknown": 1}, 422, "unknown"),
+    (b'{"originator":{"id":"a"},"event_type":"U.C","payload":{"a":NaN}}', 400, ""),
+    (b'{"originator":{"id":"a"},"event_type":"U.C","payload":{"a":1e400}}', 422, "payload[...]"),
+    (b'{"originator":{"id":"a"},"event_type":"U.C","payload":{"a":"\\ud800"}}', 400, ""),
+    (b'{"originator":{"id":"a"},"event_type":"U.C","payload":{"a":"\xff"}}', 400, "payload"),
+    (b'{"originator":{"id":"a"},"event_type":"U.C","payload":' + b'{"a":' * 5000 + b"1" + b"}" * 5000 + b"}", 422, ""),
+    (b"[" * 100_000, 422, ""),
+    (b'{"x":"' + b"y" * 250_000 + b'"}', 413, ""),
+]
+
+
+@pytest.mark.parametrize(("body", "status", "field"), BAD_EVENTS, ids=[str(body)[:60] for body, _, _ in BAD_EVENTS])
+async def test_bad_append_names_the_field_and_stores_nothing(api: Api, body: Any, status: int, field: str) -> None:
+    got, problem = await api.append(body)
+    assert (got, problem["status"], problem.get("field", "")) == (status, status, field)
+    assert problem["type"] == f"https://eskit.dev/problems/{problem['code']}"
+    assert problem["detail"]
+    assert (await api.get("/v1/log/head"))[1]["position"] == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("/v1/log?from=0", "from"),
+        ("/v1/log?from=-1", "from"),
+        ("/v1/log?from=1.5", "from"),
+        ("/v1/log?from=9999999999999999999", "from"),
+        ("/v1/log?limit=0", "limit"),
+        ("/v1/log?limit=1001", "limit"),
+        ("/v1/log?limit=10&limit=20", "limit"),
+        ("/v1/log?form=3", "form"),
+        ("/v1/log?selector=User", "selector"),
+        ("/v1/log?selector=", "selector"),
+        ("/v1/log?selector=User.*.*", "selector"),
+        ("/v1/log?selector=" + "A.*," * 101 + "B.*", "selector"),
+        ("/v1/log/head?x=1", "x"),
+        ("/v1/streams/User/a/events?from_version=x", "from_version"),
+        ("/v1/streams/Us%20er/a/events", "entity_type"),
+        ("/v1/streams/User/a%00b/events", "originator.id"),
+        ("/v1/streams/User/" + "x" * 201 + "/events", "originator.id"),
+    ],
+)
+async def test_bad_read_names_the_parameter(api: Api, path: str, field: str) -> None:
+    status, problem = await api.get(path)
+    assert (status, problem["field"]) == (422, field)
+
+
+async def test_what_is_not_json_is_refused(api: Api) -> None:
+    """415 for another content type and for any content encoding, 404 and 405 as problems too."""
+    for headers in ({"Content-Type": "text/plain"}, {"Content-Encoding": "gzip", "Content-Type": "application/json"}):
+        status, problem, _ = await api.call("POST", "/v1/events", data=b"{}", headers=headers)
+        assert (status, problem["code"]) == (415, "unsupported-media-type")
+        assert problem["field"] in headers
+    assert (await api.get("/v1/nothing"))[1]["code"] == "not-found"
+    status, problem, headers = await api.call("DELETE", "/v1/events")
+    assert (status, problem["code"], problem["allowed"]) == (405, "method-not-allowed", "POST")
+    status, problem = await api.append(GOOD, Eskit_User="é")
+    assert (status, problem["field"]) == (422, "Eskit-User")
+
+
+async def test_postgres_away_is_503_with_retry_after() -> None:
+    """P8: every route; readiness says what is wrong; no secret in any of it."""
+    away = config_for("postgresql://someone:pa55word@127.0.0.1:1/nothing", pool_wait_s=0.2)
+    async with running(eventstore_app(away), away, "eventstore_port") as url, aiohttp.ClientSession() as session:
+        api = Api(url, session)
+        for method, path, body in (
+            ("POST", "/v1/events", GOOD),
+            ("GET", "/v1/log", None),
+            ("GET", "/v1/log/head", None),
+        ):
+            status, problem, headers = await api.call(method, path, json=body)
+            assert (status, problem["code"], headers["Retry-After"]) == (503, "unavailable", "1")
+        status, answer = await api.get("/readyz")
+        assert status == 503
+        assert "cannot be reached" in answer["checks"]["database"]
+        assert "pa55word" not in str(answer)
+        assert (await api.get("/livez"))[0] == 200
+
+
+async def test_request_id_comes_back_and_is_the_correlation_id(api: Api) -> None:
+    _, _, headers = await api.call("POST", "/v1/events", json=GOOD, headers={"X-Request-Id": "abc"})
+    assert headers["X-Request-Id"] == "abc"
+    _, page = await api.get("/v1/log")
+    assert page["events"][0]["metadata"] == {"correlation_id": "abc"}
