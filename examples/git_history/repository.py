@@ -36,9 +36,9 @@ class Repository:
         except NotGitError as error:
             raise NotGitError(f"{self.path} is not a git repository with a commit {name}: {error}") from error
 
-    def count(self, head: str) -> int:
-        """How many commits the first-parent history has."""
-        return int(self._read("rev-list", "--first-parent", "--count", head))
+    def first_parents(self, head: str) -> list[str]:
+        """The ids of the first-parent history's commits, oldest first."""
+        return self._read("rev-list", "--first-parent", "--reverse", head).decode().split()
 
     def log(self, head: str) -> Iterator[Commit]:
         """The first-parent history, oldest first."""

@@ -1,0 +1,69 @@
+"""How far an import has come: an entity in the stack itself, so that an interrupted import goes on from there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from eskit.client.http import ServiceClient
+from eskit.errors import NotFound
+from examples.git_history.stack import StackError, entity_path
+
+BOOKMARK_TYPE = "git.Import"
+
+
+@dataclass(frozen=True)
+class Bookmark:
+    """`first`: the history's first commit, which tells repositories apart. Everything up to `done` is in the stack.
+
+    `target` is the commit that the import is on its way to.
+    """
+
+    first: str
+    target: str
+    done: str | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether the import has come to its end."""
+        return self.done == self.target
+
+
+async def load(entities: ServiceClient, entity_type: str) -> Bookmark | None:
+    """The bookmark of what is imported under an entity type; None when nothing is."""
+    try:
+        answer = await entities.call("GET", entity_path(BOOKMARK_TYPE, entity_type))
+    except NotFound:
+        return None
+    return msgspec.json.decode(answer.body, type=Bookmark)
+
+
+async def save(entities: ServiceClient, entity_type: str, bookmark: Bookmark, *, new: bool = False) -> None:
+    """Create or move the bookmark. An older value than the true one costs time at the next start, nothing else."""
+    condition = {"If-None-Match": "*"} if new else {"If-Match": "*"}
+    await entities.call(
+        "PUT",
+        entity_path(BOOKMARK_TYPE, entity_type),
+        body=msgspec.json.encode(bookmark),
+        headers={"Content-Type": "application/json", **condition},
+    )
+
+
+def position_in(bookmark: Bookmark, entity_type: str, commits: list[str]) -> int:
+    """How many commits of this history are in the stack; raises StackError when it holds another history."""
+    other = "choose another --entity-type for this one"
+    if bookmark.first != commits[0]:
+        raise StackError(
+            f"{entity_type} already holds another repository's history, the one that starts with commit "
+            f"{bookmark.first[:12]} (this one starts with {commits[0][:12]}): {other}"
+        )
+    if bookmark.done is None:
+        return 0
+    try:
+        return commits.index(bookmark.done) + 1
+    except ValueError:
+        raise StackError(
+            f"{entity_type} holds this history up to commit {bookmark.done[:12]}, which is not in it any more "
+            f"(rewritten, or another branch): {other}"
+        ) from None

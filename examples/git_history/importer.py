@@ -1,0 +1,186 @@
+"""Imports a history through the CRUD service: 32 requests in flight, each path's changes in their order."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import islice
+
+import msgspec
+
+from eskit import times
+from eskit.client.http import Answer, ServiceClient
+from eskit.errors import Conflict, Deleted, NotFound, PreconditionFailed
+from examples.git_history import bookmark as bookmarks
+from examples.git_history.bookmark import Bookmark
+from examples.git_history.history import Commit, Step, Versions, idempotency_key
+from examples.git_history.repository import Repository, Sizes
+from examples.git_history.stack import IN_FLIGHT, StackError, entity_path
+
+QUEUE = 200
+COMMITS_AT_ONCE = 100
+SAVE_EVERY_S = 2.0
+# A header line must stay under 8 KB, and a character can take 12 bytes in it.
+MAX_AUTHOR, MAX_MESSAGE = 100, 300
+LAST_SECOND = 253_402_300_799  # of the year 9999
+
+_PRINTABLE = re.compile(r"[\x20-\x7e]{1,256}")
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import has done."""
+
+    commits: int
+    events: int
+    seconds: float
+    before: int  # commits that were in the stack already
+
+
+@dataclass
+class Progress:
+    """Which commits are in the stack with all their changes: the changes of several are on their way at once."""
+
+    advanced: Callable[[int], object]
+    done: str | None = None
+    _pending: dict[str, int] = field(default_factory=dict)
+    _order: deque[str] = field(default_factory=deque)
+
+    def begin(self, commit: Commit) -> None:
+        """The changes of a commit set out."""
+        self._pending[commit.sha] = len(commit.changes)
+        self._order.append(commit.sha)
+        self._advance()
+
+    def arrived(self, sha: str) -> None:
+        """One change of a commit is stored."""
+        self._pending[sha] -= 1
+        self._advance()
+
+    def _advance(self) -> None:
+        while self._order and self._pending[self._order[0]] == 0:
+            self.done = self._order.popleft()
+            del self._pending[self.done]
+            self.advanced(1)
+
+
+def headers(entity_type: str, commit: Commit, step: Step) -> dict[str, str]:
+    """What goes with a step: its precondition, known without reading, and what the event says beside the document."""
+    metadata = {"commit": commit.sha, "author": commit.author[:MAX_AUTHOR], "message": commit.subject[:MAX_MESSAGE]}
+    found = {
+        "Content-Type": "application/json",
+        "Idempotency-Key": str(idempotency_key(entity_type, commit.sha, step.ident)),
+        "Eskit-Correlation-Id": commit.sha,
+        "Eskit-Metadata": json.dumps(metadata),
+        "Eskit-Occurred-On": times.rfc3339(min(max(commit.time, 0), LAST_SECOND) * 1_000_000),
+    }
+    if _PRINTABLE.fullmatch(commit.author):
+        found["Eskit-User"] = commit.author
+    return found | ({"If-None-Match": "*"} if step.creates else {"If-Match": f'"{step.version - 1}"'})
+
+
+class Importer:
+    """Sends steps to the CRUD service. A worker owns the paths whose hash is its number, so their order is kept."""
+
+    def __init__(self, entities: ServiceClient, entity_type: str) -> None:
+        self._entities = entities
+        self._type = entity_type
+        self._queues: list[asyncio.Queue[tuple[Commit, Step]]] = [asyncio.Queue(QUEUE) for _ in range(IN_FLIGHT)]
+        self._events = 0
+
+    async def run(self, repository: Repository, head: str, advanced: Callable[[int], object]) -> Imported:
+        """Import up to a commit, from where the last import ended; raises StackError, NotGitError, Unavailable."""
+        started = time.monotonic()
+        commits = repository.first_parents(head)
+        mark = await self._bookmark(commits)
+        before = bookmarks.position_in(mark, self._type, commits)
+        advanced(before)
+        progress = Progress(advanced, mark.done)
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._work(queue, progress)) for queue in self._queues]
+                tasks.append(group.create_task(self._save(mark, progress)))
+                await self._feed(repository, head, before, progress)
+                for queue in self._queues:
+                    await queue.join()
+                for task in tasks:
+                    task.cancel()
+        except BaseExceptionGroup as failed:
+            raise failed.exceptions[0] from None
+        await bookmarks.save(self._entities, self._type, replace(mark, done=progress.done))
+        return Imported(len(commits) - before, self._events, time.monotonic() - started, before)
+
+    async def _bookmark(self, commits: list[str]) -> Bookmark:
+        mark = await bookmarks.load(self._entities, self._type)
+        if mark is None:
+            mark = Bookmark(commits[0], commits[-1])
+            await bookmarks.save(self._entities, self._type, mark, new=True)
+        bookmarks.position_in(mark, self._type, commits)
+        mark = replace(mark, target=commits[-1])
+        await bookmarks.save(self._entities, self._type, mark)
+        return mark
+
+    async def _feed(self, repository: Repository, head: str, before: int, progress: Progress) -> None:
+        with Sizes(repository) as sizes:
+            steps = _steps(repository, head, before, sizes)
+            # git is asked in a thread, for many commits at once, so that it does not hold up the answers.
+            while batch := await asyncio.to_thread(lambda: list(islice(steps, COMMITS_AT_ONCE))):
+                for commit, its_steps in batch:
+                    progress.begin(commit)
+                    for step in its_steps:
+                        number = zlib.crc32(step.ident.encode()) % IN_FLIGHT
+                        await self._queues[number].put((commit, step))
+
+    async def _work(self, queue: asyncio.Queue[tuple[Commit, Step]], progress: Progress) -> None:
+        while True:
+            commit, step = await queue.get()
+            await self._send(commit, step)
+            self._events += 1
+            progress.arrived(commit.sha)
+            queue.task_done()
+
+    async def _send(self, commit: Commit, step: Step) -> None:
+        try:
+            answer = await self._entities.call(
+                "DELETE" if step.document is None else "PUT",
+                entity_path(self._type, step.ident),
+                body=None if step.document is None else msgspec.json.encode(step.document),
+                headers=headers(self._type, commit, step),
+            )
+        except (PreconditionFailed, Conflict, Deleted, NotFound) as error:
+            raise _diverged(self._type, commit, step, error.detail) from error
+        if (stored := _version(answer)) not in {None, step.version}:
+            raise _diverged(self._type, commit, step, f"the event store made it version {stored}")
+
+    async def _save(self, mark: Bookmark, progress: Progress) -> None:
+        while True:
+            await asyncio.sleep(SAVE_EVERY_S)
+            await bookmarks.save(self._entities, self._type, replace(mark, done=progress.done))
+
+
+def _steps(repository: Repository, head: str, before: int, sizes: Sizes) -> Iterator[tuple[Commit, list[Step]]]:
+    """Commits and their steps; those that are in the stack already only count."""
+    versions = Versions()
+    for number, commit in enumerate(repository.log(head)):
+        known = number < before
+        steps = versions.steps(commit, {} if known else sizes.of(commit))
+        if not known:
+            yield commit, steps
+
+
+def _version(answer: Answer) -> int | None:
+    etag = answer.headers.get("ETag", "").strip('"')
+    return int(etag) if etag.isdigit() else None
+
+
+def _diverged(entity_type: str, commit: Commit, step: Step, said: str) -> StackError:
+    return StackError(
+        f"{entity_type} {step.ident!r} cannot take commit {commit.sha[:12]} as version {step.version}: {said}. "
+        "Something other than this import has changed it, or it is another repository's: choose another --entity-type"
+    )

@@ -1,0 +1,52 @@
+"""The running services that the example talks to."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from eskit.client.eventstore import EventStoreClient
+from eskit.client.http import ServiceClient, segment
+from eskit.errors import Unavailable
+from eskit.settings import Settings
+
+IN_FLIGHT = 32
+START_S = 3.0
+
+
+class StackError(Exception):
+    """The stack is not there, or holds something else; the message is a sentence for a person."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Clients of the services."""
+
+    entities: ServiceClient
+    events: EventStoreClient
+
+
+@asynccontextmanager
+async def open_stack(config: Settings) -> AsyncIterator[Stack]:
+    """Clients of services that have said they are ready; raises StackError."""
+    # A service that restarts in the middle of an import is waited for; one that is not there at the start is not.
+    async with (
+        ServiceClient(config.crud_url, patience_s=60, connections=IN_FLIGHT) as entities,
+        EventStoreClient(config.eventstore_url, patience_s=60) as events,
+    ):
+        await _ready(entities, f"the CRUD service at {config.crud_url}")
+        await _ready(events, f"the event store at {config.eventstore_url}")
+        yield Stack(entities, events)
+
+
+async def _ready(client: ServiceClient, what: str) -> None:
+    try:
+        await client.wait_until_ready(START_S)
+    except Unavailable as error:
+        raise StackError(f"{what} does not answer: is `make run` running? ({error.detail})") from error
+
+
+def entity_path(entity_type: str, ident: str) -> str:
+    """The URL path of an entity: slashes and spaces of its id percent-encoded."""
+    return f"/v1/entities/{segment(entity_type)}/{segment(ident)}"

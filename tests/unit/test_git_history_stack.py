@@ -1,0 +1,136 @@
+"""The git example's other half: what is sent, how far it has come, the fold of the events, the comparison."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from eskit.events import Event, Originator
+from examples.git_history.bookmark import Bookmark, position_in
+from examples.git_history.compare import Truth, compare_topic
+from examples.git_history.history import Commit, Step
+from examples.git_history.importer import Progress, headers
+from examples.git_history.report import Report
+from examples.git_history.stack import StackError, entity_path
+from examples.git_history.tree import Entry, Summary, Tree, read, written
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+COMMIT = Commit("a" * 40, 1_700_000_000, "Ada Lovelace", "Add", ())
+
+
+def event(ident: str, version: int, action: str, payload: Any) -> Event:
+    return Event(
+        position=1, event_id=UUID(int=1), originator=Originator(ident, version), entity_type="git.File",
+        event_type=f"git.File.{action}", payload=msgspec.Raw(msgspec.json.encode(payload)), metadata={},
+        occurred_on=NOW, recorded_at=NOW,
+    )  # fmt: skip
+
+
+def test_an_entity_path_has_one_segment_for_the_id() -> None:
+    assert entity_path("git.File", "a b/é%2F?#") == "/v1/entities/git.File/a%20b%2F%C3%A9%252F%3F%23"
+
+
+@pytest.mark.parametrize(
+    ("step", "header", "value"),
+    [
+        (Step("p", 1, creates=True, document={}), "If-None-Match", "*"),
+        (Step("p", 5, creates=True, document={}), "If-None-Match", "*"),
+        (Step("p", 5, creates=False, document={}), "If-Match", '"4"'),
+        (Step("p", 6, creates=False, document=None), "If-Match", '"5"'),
+    ],
+)
+def test_the_precondition_is_known_without_reading(step: Step, header: str, value: str) -> None:
+    found = headers("git.File", COMMIT, step)
+    assert found[header] == value
+    assert {"If-Match", "If-None-Match"} & set(found) == {header}
+
+
+def test_headers_are_ascii_and_short_whatever_the_commit_says() -> None:
+    snake = "\N{SNAKE}"
+    commit = Commit("a" * 40, -5, snake * 1000, snake * 10_000 + "\n\x1b", ())
+    found = headers("git.File", commit, Step("p", 1, creates=True, document={}))
+    assert "Eskit-User" not in found
+    assert found["Eskit-Occurred-On"] == "1970-01-01T00:00:00.000000Z"
+    assert all(value.isascii() and value.isprintable() and len(value) < 8000 for value in found.values())
+    assert json.loads(found["Eskit-Metadata"])["message"].startswith(snake)
+
+
+def test_who_and_when_are_the_commits() -> None:
+    found = headers("git.File", COMMIT, Step("p", 1, creates=True, document={}))
+    assert (found["Eskit-User"], found["Eskit-Occurred-On"]) == ("Ada Lovelace", "2023-11-14T22:13:20.000000Z")
+
+
+def test_a_commit_is_done_when_it_and_all_before_it_are_stored() -> None:
+    steps: list[int] = []
+    progress = Progress(steps.append)
+    change: Any = object()
+    for sha, size in [("a", 2), ("b", 1), ("c", 0), ("d", 1)]:
+        progress.begin(Commit(sha, 0, "", "", (change,) * size))
+    done = []
+    for sha in ("b", "a", "a", "d"):
+        progress.arrived(sha)
+        done.append(progress.done)
+    assert done == [None, None, "c", "d"]
+    assert steps == [1, 1, 1, 1]
+
+
+def test_a_bookmark_tells_how_much_of_a_history_is_there() -> None:
+    commits = ["a", "b", "c"]
+    assert position_in(Bookmark("a", "c"), "git.File", commits) == 0
+    assert position_in(Bookmark("a", "c", "b"), "git.File", commits) == 2
+    with pytest.raises(StackError, match="another repository's history"):
+        position_in(Bookmark("x", "c", "b"), "git.File", commits)
+    with pytest.raises(StackError, match="not in it any more"):
+        position_in(Bookmark("a", "c", "x"), "git.File", commits)
+
+
+def test_the_tree_is_the_fold_of_the_events() -> None:
+    tree = Tree()
+    for one in (
+        event("p", 1, "Created", {"mode": "100644", "size": 1}),
+        event("q", 1, "Created", {"mode": "100644"}),
+        event("p", 2, "Updated", {"merge_patch": {"size": 2, "more": {"a": 1}}}),
+        event("p", 3, "Updated", {"merge_patch": {"more": None}}),
+        event("q", 2, "Deleted", {}),
+        event("p", 4, "Updated", {"json_patch": [{"op": "replace", "path": "/size", "value": None}]}),
+        event("p", 5, "Noted", {"size": 9}),
+        event("q", 3, "Restored", {"mode": "120000"}),
+        event("q", 4, "Deleted", {}),
+    ):
+        tree.apply(one)
+    assert list(tree.entries()) == [Entry("p", 5, {"mode": "100644", "size": None}), Entry("q", 4, None)]
+    assert (tree.events, tree.complaints) == (9, [])
+
+
+def test_the_tree_complains_of_what_comes_twice_or_is_missing() -> None:
+    tree = Tree()
+    for version in (1, 1, 3):
+        tree.apply(event("p", version, "Created", {}))
+    assert tree.complaints == ["'p': version 1 came after version 1", "'p': version 3 came after version 1"]
+
+
+def test_what_the_tree_program_writes_can_be_read() -> None:
+    tree = Tree()
+    tree.apply(event("new\u2028line", 1, "Created", {"size": 1}))
+    output = read(b"".join(written(tree, 1.5)).splitlines())
+    assert output.entries == {"new\u2028line": Entry("new\u2028line", 1, {"size": 1})}
+    assert output.summary == Summary(1, 1.5, [])
+
+
+def test_the_comparison_finds_what_differs_is_missing_and_is_too_much() -> None:
+    truth = Truth({"a": 1, "b": 2, "c": 3, "d": 4}, {"a": {"size": 1}, "b": {"size": 2}, "c": {"size": 3}}, [], 10)
+    entries = {
+        "a": Entry("a", 1, {"size": 1}),
+        "b": Entry("b", 2, {"size": 9}),
+        "d": Entry("d", 4, None),
+        "e": Entry("e", 1, {}),
+    }
+    found = compare_topic(truth, entries, ["'a': version 1 came after version 1"])
+    assert found.compared == 5
+    assert [mismatch.ident for mismatch in found.mismatches] == ["b", "c", "e", "'a': version 1 came after version 1"]
+    report = Report("a" * 40, 1, 10, None, Summary(3, 0.0, []), [found], 1)
+    assert report.mismatches == 4
+    assert any(line.startswith("mismatches") and line.endswith("4") for line in report.lines())
