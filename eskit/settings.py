@@ -42,6 +42,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     offsets_port: Annotated[Port, described("Port of the offsets service.")] = 8003
     relay_port: Annotated[Port, described("Port of the relay's health and metrics.")] = 8004
     metrics_port: Annotated[Port, described("Port of the metrics consumer.")] = 8888
+    consumer_port: Annotated[
+        Port, described("Port of a consumer of one's own that runs by `eskit.consumer.serve`.")
+    ] = 8090
 
     eventstore_url: Annotated[str, described("Where clients find the event store.")] = "http://127.0.0.1:8001"
     crud_url: Annotated[str, described("Where clients find the CRUD service.")] = "http://127.0.0.1:8002"

@@ -1,0 +1,55 @@
+"""How a consumer reads: its options, and librdkafka's settings made from them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+from eskit.kafka.config import client_config
+from eskit.settings import Settings
+
+Start = Literal["beginning", "end"]
+
+HEARTBEAT_S = 1.0
+
+
+class Tuning(NamedTuple):
+    """Bounds of a consumer that seldom need a change. Times in seconds, sizes in bytes, the rest counts a partition."""
+
+    commit_interval_s: float = 1.0  # offsets are saved this often …
+    commit_events: int = 1000  # … or after so many events over all partitions
+    window: int = 10_000  # most events handled and not yet committed, while the offsets service is away
+    queue_events: int = 2000  # most records that wait for their handler
+    queue_bytes: int = 16 * 1024 * 1024
+    grace_s: float = 10.0  # time for the event at work when a partition is given up, and then for the last commit
+    retry_least_s: float = 0.1  # first pause after a handler's error, doubling to …
+    retry_most_s: float = 30.0
+    refresh_s: float = 30.0  # without news, offsets are sent again this often: `last_seen` tells the living
+
+
+def group_id(settings: Settings, name: str) -> str:
+    """The consumer group: the consumer's name, and the log's unless it is `main`; one group reads one topic."""
+    return f"{name}.{settings.suffix}" if settings.suffix else name
+
+
+def kafka_config(settings: Settings, name: str, session_timeout_s: float) -> dict[str, Any]:
+    """librdkafka's settings. What our promises hang on stands last: no ESKIT_KAFKA_OPTIONS can change it."""
+    return {
+        # A topic that does not exist yet is found this soon after the relay has made it.
+        "topic.metadata.refresh.interval.ms": 5000,
+        # Back-pressure is ours; after a full queue librdkafka would otherwise wait a second before it fetches again.
+        "fetch.queue.backoff.ms": 10,
+        "fetch.wait.max.ms": 100,
+        "queued.max.messages.kbytes": 32 * 1024,
+        **client_config(settings, f"eskit-{name}"),
+        "group.id": group_id(settings, name),
+        "group.protocol": "classic",
+        "partition.assignment.strategy": "cooperative-sticky",
+        "session.timeout.ms": round(session_timeout_s * 1000),
+        # Members learn of a rebalance from the answers to their heartbeats.
+        "heartbeat.interval.ms": round(min(HEARTBEAT_S, session_timeout_s / 5) * 1000),
+        # Offsets live in the offsets service, and a missing one is an error, never a jump.
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "error",
+        "allow.auto.create.topics": False,
+    }

@@ -1,0 +1,11 @@
+"""What can stop a consumer."""
+
+from __future__ import annotations
+
+from eskit.errors import EskitError
+
+
+class OffsetOutOfRange(EskitError):
+    """The saved offset is not in the topic (any more, or yet): going on anywhere else would skip or repeat events."""
+
+    code, title = "offset-out-of-range", "Saved offset is not in the topic"

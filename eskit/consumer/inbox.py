@@ -1,0 +1,78 @@
+"""The hand-over of one partition's records from the Kafka thread to the event loop, bounded in number and bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+
+from confluent_kafka import Message
+
+from eskit.consumer.config import Tuning
+
+
+class Inbox:
+    """Written by the thread (`put`), read by the loop (`get`); the bounds are checked by the thread.
+
+    Each counter has one writer, and a deque's ends are safe to use from two threads: so there is no lock.
+    """
+
+    def __init__(self, tuning: Tuning, room: threading.Event) -> None:
+        """`room` is set for the thread when the inbox is no longer full. Made on the event loop."""
+        self._queue: deque[Message] = deque()
+        self._bytes_in = 0
+        self._bytes_out = 0
+        self._limits = (tuning.queue_events, tuning.queue_bytes)
+        self._room = room
+        self._loop = asyncio.get_running_loop()
+        self._arrived = asyncio.Event()
+        self._waiting = False
+        self.closed = False
+
+    @property
+    def full(self) -> bool:
+        """Whether the thread should stop fetching for this partition."""
+        return len(self._queue) >= self._limits[0] or self._bytes_in - self._bytes_out >= self._limits[1]
+
+    @property
+    def low(self) -> bool:
+        """Whether it should fetch again."""
+        return len(self._queue) * 2 <= self._limits[0] and (self._bytes_in - self._bytes_out) * 2 <= self._limits[1]
+
+    def put(self, messages: Sequence[Message]) -> None:
+        """Add records (the thread)."""
+        self._bytes_in += sum(map(len, messages))
+        self._queue.extend(messages)
+        # `get` announces that it waits before it looks a last time, so one of the two sees the other.
+        if self._waiting:
+            with suppress(RuntimeError):  # the loop is closed, nobody waits any more
+                self._loop.call_soon_threadsafe(self._arrived.set)
+
+    async def get(self) -> Message | None:
+        """The next record; None when the inbox is closed (the loop)."""
+        while not self.closed:
+            if self._queue:
+                return self._take()
+            self._waiting = True
+            self._arrived.clear()
+            if not self._queue:
+                await self._arrived.wait()
+            self._waiting = False
+        return None
+
+    def _take(self) -> Message:
+        was_full = self.full
+        message = self._queue.popleft()
+        self._bytes_out += len(message)
+        if was_full and not self.full:
+            self._room.set()
+        return message
+
+    def close(self) -> None:
+        """No record is given out any more (the loop)."""
+        self.closed = True
+        self._queue.clear()
+        self._arrived.set()
+        self._room.set()

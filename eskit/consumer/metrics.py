@@ -1,0 +1,52 @@
+"""A consumer's metrics, taken from its state whenever Prometheus asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from prometheus_client import Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+if TYPE_CHECKING:
+    from eskit.consumer.consumer import Consumer
+
+COUNTERS = {
+    "handled": "Events whose handlers have returned.",
+    "filtered": "Events that no handler wants.",
+    "dropped": "Records dropped because their event was seen before.",
+    "failed": "Calls of a handler that raised.",
+    "committed": "Offsets committed, one for each partition and commit.",
+    "fenced": "Commits refused because somebody else had claimed the partition.",
+}
+
+
+class ConsumerCollector(Collector):
+    """Metrics named eskit_consumer_*, with the consumer's name as a label."""
+
+    def __init__(self, consumer: Consumer) -> None:
+        self._consumer = consumer
+
+    def describe(self) -> Iterator[Metric]:
+        """Nothing to register beforehand: there are no partitions yet."""
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        """The state as of now."""
+        name = self._consumer.name
+        for field, text in COUNTERS.items():
+            counter = CounterMetricFamily(f"eskit_consumer_{field}", text, labels=["consumer"])
+            counter.add_metric([name], getattr(self._consumer.stats, field))
+            yield counter
+        labels = ["consumer", "partition"]
+        position = GaugeMetricFamily("eskit_consumer_position", "Log position of the last event done.", labels=labels)
+        stalled = GaugeMetricFamily("eskit_consumer_stalled", "1 while a handler keeps failing.", labels=labels)
+        uncommitted = GaugeMetricFamily("eskit_consumer_uncommitted", "Records done, not committed.", labels=labels)
+        runtime = self._consumer.runtime
+        for number, worker in sorted(runtime.workers.items() if runtime else ()):
+            where = [name, str(number)]
+            position.add_metric(where, worker.progress.last_position)
+            stalled.add_metric(where, 1 if worker.stalled else 0)
+            uncommitted.add_metric(where, worker.progress.uncommitted)
+        yield from (position, stalled, uncommitted)

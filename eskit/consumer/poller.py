@@ -1,0 +1,108 @@
+"""The one thread that owns the Kafka consumer, as the event loop sees it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from queue import SimpleQueue
+from typing import Any
+
+from confluent_kafka import KafkaException
+
+from eskit import logs
+from eskit.consumer.bridge import Bridge
+from eskit.consumer.membership import Membership, Source
+from eskit.errors import EskitError
+
+log = logs.get(__name__)
+
+REJOIN_LEAST_S = 0.1
+REJOIN_MOST_S = 10.0
+STEADY_S = 60.0
+
+
+class Poller:
+    """Everything public is for the event loop, and returns at once unless it is awaited."""
+
+    def __init__(self, config: dict[str, Any], topic: str, bridge: Bridge) -> None:
+        """Not started yet."""
+        self._join = partial(Membership, config, topic, bridge)
+        self._bridge = bridge
+        self.room = threading.Event()
+        self._commands: SimpleQueue[Callable[[Membership], None]] = SimpleQueue()
+        self._stopping = threading.Event()
+        self._rejoining = threading.Event()
+        self._ended = asyncio.Event()
+
+    def start(self) -> None:
+        """Start the thread, which joins the group."""
+        threading.Thread(target=self._run, name="eskit-consumer", daemon=True).start()
+
+    def read(self, sources: dict[int, Source]) -> None:
+        """Fetch these partitions, as far as they are still ours."""
+        self._commands.put(partial(self._read, sources))
+
+    def rejoin(self) -> None:
+        """Leave the group and join it anew: it then says afresh what is ours."""
+        self._rejoining.set()
+
+    async def stop(self) -> None:
+        """Give the partitions back, leave the group, end the thread."""
+        self._stopping.set()
+        self.room.set()
+        await self._ended.wait()
+
+    async def check(self) -> None:
+        """Raises Unavailable when the brokers or the topic are not there."""
+        answer: asyncio.Future[EskitError | None] = asyncio.get_running_loop().create_future()
+        self._commands.put(lambda member: self._bridge.tell(_answer, answer, member.check()))
+        if error := await answer:
+            raise error
+
+    # All below runs in the thread.
+
+    def _run(self) -> None:
+        pause_s = REJOIN_LEAST_S
+        try:
+            while not self._stopping.is_set():
+                joined = time.monotonic()
+                self._rejoining.clear()
+                self._be_member()
+                # Two that fence each other by turns must not do so at full speed.
+                pause_s = REJOIN_LEAST_S if time.monotonic() - joined > STEADY_S else min(pause_s * 2, REJOIN_MOST_S)
+                self._stopping.wait(random.uniform(pause_s / 2, pause_s))  # noqa: S311 - spreads, keeps no secret
+        except BaseException as error:
+            if not isinstance(error, EskitError):
+                log.exception("the Kafka thread has failed")
+            self._bridge.failed(error)
+        finally:
+            self._bridge.tell(self._ended.set)
+
+    def _be_member(self) -> None:
+        member = self._join(self.room)
+        try:
+            while not (self._stopping.is_set() or self._rejoining.is_set() or member.ended):
+                self._obey(member)
+                member.step()
+        except KafkaException as error:
+            log.warning("the Kafka consumer starts afresh", error=error.args[0].str())
+        finally:
+            member.leave()
+
+    def _obey(self, member: Membership) -> None:
+        # As many as there are now: one that is to be tried again comes with the next turn.
+        for _ in range(self._commands.qsize()):
+            self._commands.get_nowait()(member)
+
+    def _read(self, sources: dict[int, Source], member: Membership) -> None:
+        if again := member.read(sources):
+            self.read(again)
+
+
+def _answer(future: asyncio.Future[EskitError | None], error: EskitError | None) -> None:
+    if not future.done():
+        future.set_result(error)
