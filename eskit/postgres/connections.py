@@ -12,7 +12,7 @@ from psycopg.abc import AdaptContext
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import AsyncConnectionPool
 
-from eskit.errors import SettingsError
+from eskit.errors import SchemaMismatch, SettingsError
 from eskit.postgres.boundary import boundary, shielded
 from eskit.postgres.migrations import Schema, require_schema
 from eskit.settings import Settings
@@ -53,7 +53,16 @@ async def connect(info: str, schema: Schema, context: AdaptContext | None = None
     `context` holds psycopg adapters of the caller's own.
     """
     with boundary():
-        connection = await AsyncConnection.connect(info, autocommit=True, context=context)
+        try:
+            connection = await AsyncConnection.connect(info, autocommit=True, context=context)
+        except psycopg.OperationalError as error:
+            # A refused connection has no SQLSTATE, only a text, in the server's language: the role's name is in it.
+            if role(schema, "") in str(error):
+                message = (
+                    f"a role of schema {schema.name} is missing, or not granted to this login: run `eskit migrate`"
+                )
+                raise SchemaMismatch(message) from error
+            raise
     try:
         with boundary():
             await require_schema(connection, schema)
