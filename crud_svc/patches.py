@@ -53,18 +53,18 @@ def _wrong(operation: Any) -> str | None:
 
 
 def apply(document: dict[str, Any], patch: list[dict[str, Any]], most_bytes: int) -> Any:
-    """A new document with the operations applied in order, all or none; `most_bytes` bounds what they put in together.
+    """A new document with the operations applied in order, all or none; `most_bytes` bounds what they handle together.
 
     Raises PatchFailed or TooLarge that names the operation.
     """
     result: Any = deepcopy(document)
-    put_bytes = 0
+    handled_bytes = 0
     for index, operation in enumerate(patch):
         at = f"patch[{index}]"
         try:
-            put_bytes += _put_bytes(result, operation, at)
-            if put_bytes > most_bytes:
-                message = f"{at}: the operations up to here put in more than {most_bytes} bytes"
+            handled_bytes += _handled_bytes(result, operation, at)
+            if handled_bytes > most_bytes:
+                message = f"{at}: the operations up to here add, copy and move more than {most_bytes} bytes"
                 raise TooLarge(message, field=at, limit_bytes=most_bytes)
             result = jsonpatch.JsonPatch([operation]).apply(result, in_place=True)
         except _REFUSED:
@@ -72,17 +72,23 @@ def apply(document: dict[str, Any], patch: list[dict[str, Any]], most_bytes: int
     return result
 
 
-def _put_bytes(document: Any, operation: dict[str, Any], at: str) -> int:
-    """The size of what an operation puts in; looked at before it happens, because a copy can double a document."""
+def _handled_bytes(document: Any, operation: dict[str, Any], at: str) -> int:
+    """The size of what an operation puts somewhere; looked at before it happens: a copy can double a document.
+
+    Raises PatchFailed where the document would become too deep.
+    """
     kind = operation["op"]
     if kind in {"remove", "test"}:
         return 0
     value = operation["value"] if kind in {"add", "replace"} else JsonPointer(operation["from"]).resolve(document)
     if isinstance(value, EndOfList):
         return 0  # `-` names nothing that could be taken; the library refuses it
-    if isinstance(value, dict | list) and operation["path"].count("/") + depth(value) > MAX_DEPTH:
+    text = encode(value)
+    above = operation["path"].count("/")
+    # Each level opens with a bracket: most values need no second look.
+    if above + text.count(b"[") + text.count(b"{") > MAX_DEPTH and above + depth(value) > MAX_DEPTH:
         raise PatchFailed(f"{at}: the document would have more than {MAX_DEPTH} levels", field=at)
-    return 0 if kind == "move" else len(encode(value))
+    return len(text)
 
 
 def _why(operation: dict[str, Any]) -> str:

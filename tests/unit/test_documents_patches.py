@@ -159,6 +159,14 @@ def test_copies_that_double_a_document_stop_at_the_limit() -> None:
     assert caught.value.field == "patch[9]"
 
 
+def test_moving_a_large_value_to_and_fro_stops_at_the_limit() -> None:
+    there, back = {"op": "move", "from": "/a", "path": "/b"}, {"op": "move", "from": "/b", "path": "/a"}
+    assert apply({"a": ["x" * 1000]}, operations([there, back]), MOST) == {"a": ["x" * 1000]}
+    with pytest.raises(TooLarge) as caught:
+        apply({"a": ["x" * 1000]}, operations([there, back] * 500), MOST)
+    assert caught.value.field == "patch[99]"
+
+
 def test_no_operation_makes_a_document_too_deep() -> None:
     bomb = [{"op": "copy", "from": "/a", "path": "/a/a"}] * 100
     with pytest.raises(PatchFailed, match="levels") as caught:
