@@ -29,14 +29,17 @@ class Stack:
 
 @asynccontextmanager
 async def open_stack(config: Settings) -> AsyncIterator[Stack]:
-    """Clients of services that have said they are ready; raises StackError."""
+    """Clients of services that have said they are ready; raises StackError, SettingsError."""
+    config.require("kafka_bootstrap")  # for the tree: known now, not after a long import
     # A service that restarts in the middle of an import is waited for; one that is not there at the start is not.
     async with (
         ServiceClient(config.crud_url, patience_s=60, connections=IN_FLIGHT) as entities,
         EventStoreClient(config.eventstore_url, patience_s=60) as events,
+        ServiceClient(config.offsets_url) as offsets,
     ):
         await _ready(entities, f"the CRUD service at {config.crud_url}")
         await _ready(events, f"the event store at {config.eventstore_url}")
+        await _ready(offsets, f"the offsets service at {config.offsets_url}")
         yield Stack(entities, events)
 
 

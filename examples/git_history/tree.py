@@ -47,6 +47,12 @@ class Tree:
             self.complaints.append(f"{ident!r}: version {version} came after version {before.version}")
         self._entries[ident] = Entry(ident, version, after(before.document, event.action, event.data()))
 
+    def take_over(self, other: Tree) -> None:
+        """Add the entities of a tree that has none of this one's."""
+        self._entries |= other._entries
+        self.events += other.events
+        self.complaints += other.complaints
+
     def entries(self) -> Iterator[Entry]:
         """Every entity, deleted ones too, ordered by id."""
         return iter(sorted(self._entries.values(), key=lambda entry: entry.id))
