@@ -43,7 +43,7 @@ lint: $(READY) ## style, format, types, directions of import, sizes of files and
 	@$(PY) -m ruff check
 	@$(PY) -m ruff format --check
 	@$(PY) -m mypy
-	@.venv/bin/lint-imports
+	@.venv/bin/lint-imports --no-logo
 	@$(PY) -m tests.lint_sizes
 
 format: $(READY) ## bring the code into its format, mend what can be mended by itself

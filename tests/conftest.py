@@ -30,7 +30,7 @@ def pytest_report_header() -> str:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    for line in config.stash[_used]:
+    for line in dict.fromkeys(config.stash[_used]):
         terminalreporter.write_line(line)
 
 
