@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import msgspec
-
-from eskit.client.http import ServiceClient
+from eskit.client.entities import Entities
 from eskit.errors import NotFound
-from examples.git_history.stack import StackError, entity_path
+from examples.git_history.stack import StackError
 
 BOOKMARK_TYPE = "git.Import"
 
@@ -30,24 +28,22 @@ class Bookmark:
         return self.done == self.target
 
 
-async def load(entities: ServiceClient, entity_type: str) -> Bookmark | None:
+async def load(entities: Entities, entity_type: str) -> Bookmark | None:
     """The bookmark of what is imported under an entity type; None when nothing is."""
     try:
-        answer = await entities.call("GET", entity_path(BOOKMARK_TYPE, entity_type))
+        return (await entities.get(BOOKMARK_TYPE, entity_type)).to(Bookmark)
     except NotFound:
         return None
-    return msgspec.json.decode(answer.body, type=Bookmark)
 
 
-async def save(entities: ServiceClient, entity_type: str, bookmark: Bookmark, *, new: bool = False) -> None:
-    """Create or move the bookmark. An older value than the true one costs time at the next start, nothing else."""
-    condition = {"If-None-Match": "*"} if new else {"If-Match": "*"}
-    await entities.call(
-        "PUT",
-        entity_path(BOOKMARK_TYPE, entity_type),
-        body=msgspec.json.encode(bookmark),
-        headers={"Content-Type": "application/json", **condition},
-    )
+async def create(entities: Entities, entity_type: str, bookmark: Bookmark) -> None:
+    """The bookmark of an import that begins."""
+    await entities.create(BOOKMARK_TYPE, bookmark, ident=entity_type)
+
+
+async def move(entities: Entities, entity_type: str, bookmark: Bookmark) -> None:
+    """Change the bookmark. An older value than the true one costs time at the next start, nothing else."""
+    await entities.put(BOOKMARK_TYPE, entity_type, bookmark, version="*")
 
 
 def position_in(bookmark: Bookmark, entity_type: str, commits: list[str]) -> int:

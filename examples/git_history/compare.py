@@ -8,11 +8,11 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from eskit.client.http import ServiceClient
+from eskit.client.entities import Entities
 from eskit.errors import Deleted, NotFound
 from examples.git_history.history import Document, Versions, entity_id
 from examples.git_history.repository import Repository
-from examples.git_history.stack import IN_FLIGHT, entity_path
+from examples.git_history.stack import IN_FLIGHT
 from examples.git_history.tree import Entry
 
 T = TypeVar("T")
@@ -99,7 +99,7 @@ def compare_topic(truth: Truth, entries: dict[str, Entry], complaints: Iterable[
     return found
 
 
-async def compare_rest(truth: Truth, entities: ServiceClient, entity_type: str) -> Comparison:
+async def compare_rest(truth: Truth, entities: Entities, entity_type: str) -> Comparison:
     """GET of every entity that git ever had; of deleted ones 410 is wanted."""
     found = Comparison("REST")
 
@@ -111,7 +111,7 @@ async def compare_rest(truth: Truth, entities: ServiceClient, entity_type: str) 
     return found
 
 
-async def compare_replay(truth: Truth, entities: ServiceClient, entity_type: str, repository: Repository) -> Comparison:
+async def compare_replay(truth: Truth, entities: Entities, entity_type: str, repository: Repository) -> Comparison:
     """Old versions, replayed, against the commits that made them."""
     found = Comparison("replay")
 
@@ -124,15 +124,14 @@ async def compare_replay(truth: Truth, entities: ServiceClient, entity_type: str
     return found
 
 
-async def _get(entities: ServiceClient, entity_type: str, ident: str, version: int | None = None) -> Entry | None:
-    path = entity_path(entity_type, ident) + (f"?version={version}" if version else "")
+async def _get(entities: Entities, entity_type: str, ident: str, version: int | None = None) -> Entry | None:
     try:
-        answer = await entities.call("GET", path)
+        entity = await entities.get(entity_type, ident, version=version)
     except Deleted as error:
         return Entry(ident, error.extra.get("version", 0), None)
     except NotFound:
         return None
-    return Entry(ident, int(answer.headers["ETag"].strip('"')), answer.json())
+    return Entry(ident, entity.version, entity.document)
 
 
 def _said(entry: Entry | None) -> dict[str, Any] | str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import time
 import zlib
@@ -12,16 +11,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
-import msgspec
-
 from eskit import times
-from eskit.client.http import Answer, ServiceClient
+from eskit.client.entities import About, Entities
 from eskit.errors import Conflict, Deleted, NotFound, PreconditionFailed
 from examples.git_history import bookmark as bookmarks
 from examples.git_history.bookmark import Bookmark
 from examples.git_history.history import Commit, Step, Versions, idempotency_key
 from examples.git_history.repository import Repository, Sizes
-from examples.git_history.stack import IN_FLIGHT, StackError, entity_path
+from examples.git_history.stack import IN_FLIGHT, StackError
 
 QUEUE = 200
 COMMITS_AT_ONCE = 100
@@ -70,25 +67,25 @@ class Progress:
             self.advanced(1)
 
 
-def headers(entity_type: str, commit: Commit, step: Step) -> dict[str, str]:
-    """What goes with a step: its precondition, known without reading, and what the event says beside the document."""
-    metadata = {"commit": commit.sha, "author": commit.author[:MAX_AUTHOR], "message": commit.subject[:MAX_MESSAGE]}
-    found = {
-        "Content-Type": "application/json",
-        "Idempotency-Key": str(idempotency_key(entity_type, commit.sha, step.ident)),
-        "Eskit-Correlation-Id": commit.sha,
-        "Eskit-Metadata": json.dumps(metadata),
-        "Eskit-Occurred-On": times.rfc3339(min(max(commit.time, 0), LAST_SECOND) * 1_000_000),
-    }
-    if _PRINTABLE.fullmatch(commit.author):
-        found["Eskit-User"] = commit.author
-    return found | ({"If-None-Match": "*"} if step.creates else {"If-Match": f'"{step.version - 1}"'})
+def about(entity_type: str, commit: Commit, step: Step) -> About:
+    """What a step's event says beside the document. The key is the same in every run, so no step is stored twice."""
+    return About(
+        key=str(idempotency_key(entity_type, commit.sha, step.ident)),
+        user=commit.author if _PRINTABLE.fullmatch(commit.author) else None,
+        correlation_id=commit.sha,
+        metadata={
+            "commit": commit.sha,
+            "author": commit.author[:MAX_AUTHOR],
+            "message": commit.subject[:MAX_MESSAGE],
+        },
+        occurred_on=times.moment(min(max(commit.time, 0), LAST_SECOND) * 1_000_000),
+    )
 
 
 class Importer:
     """Sends steps to the CRUD service. A worker owns the paths whose hash is its number, so their order is kept."""
 
-    def __init__(self, entities: ServiceClient, entity_type: str) -> None:
+    def __init__(self, entities: Entities, entity_type: str) -> None:
         self._entities = entities
         self._type = entity_type
         self._queues: list[asyncio.Queue[tuple[Commit, Step]]] = [asyncio.Queue(QUEUE) for _ in range(IN_FLIGHT)]
@@ -113,17 +110,17 @@ class Importer:
                     task.cancel()
         except BaseExceptionGroup as failed:
             raise failed.exceptions[0] from None
-        await bookmarks.save(self._entities, self._type, replace(mark, done=progress.done))
+        await bookmarks.move(self._entities, self._type, replace(mark, done=progress.done))
         return Imported(len(commits) - before, self._events, time.monotonic() - started, before)
 
     async def _bookmark(self, commits: list[str]) -> Bookmark:
         mark = await bookmarks.load(self._entities, self._type)
         if mark is None:
             mark = Bookmark(commits[0], commits[-1])
-            await bookmarks.save(self._entities, self._type, mark, new=True)
+            await bookmarks.create(self._entities, self._type, mark)
         bookmarks.position_in(mark, self._type, commits)
         mark = replace(mark, target=commits[-1])
-        await bookmarks.save(self._entities, self._type, mark)
+        await bookmarks.move(self._entities, self._type, mark)
         return mark
 
     async def _feed(self, repository: Repository, head: str, before: int, progress: Progress) -> None:
@@ -146,22 +143,28 @@ class Importer:
             queue.task_done()
 
     async def _send(self, commit: Commit, step: Step) -> None:
+        said = about(self._type, commit, step)
+        # The n-th change of a path makes version n, so what it is based on is known without reading.
+        based_on = step.version - 1
+        version = step.version
         try:
-            answer = await self._entities.call(
-                "DELETE" if step.document is None else "PUT",
-                entity_path(self._type, step.ident),
-                body=None if step.document is None else msgspec.json.encode(step.document),
-                headers=headers(self._type, commit, step),
-            )
+            if step.document is None:
+                await self._entities.delete(self._type, step.ident, version=based_on, about=said)
+            elif step.creates:
+                made = await self._entities.create(self._type, step.document, ident=step.ident, about=said)
+                version = made.version
+            else:
+                made = await self._entities.put(self._type, step.ident, step.document, version=based_on, about=said)
+                version = made.version
         except (PreconditionFailed, Conflict, Deleted, NotFound) as error:
             raise _diverged(self._type, commit, step, error.detail) from error
-        if (stored := _version(answer)) not in {None, step.version}:
-            raise _diverged(self._type, commit, step, f"the event store made it version {stored}")
+        if version != step.version:
+            raise _diverged(self._type, commit, step, f"it became version {version}")
 
     async def _save(self, mark: Bookmark, progress: Progress) -> None:
         while True:
             await asyncio.sleep(SAVE_EVERY_S)
-            await bookmarks.save(self._entities, self._type, replace(mark, done=progress.done))
+            await bookmarks.move(self._entities, self._type, replace(mark, done=progress.done))
 
 
 def _steps(repository: Repository, head: str, before: int, sizes: Sizes) -> Iterator[tuple[Commit, list[Step]]]:
@@ -172,11 +175,6 @@ def _steps(repository: Repository, head: str, before: int, sizes: Sizes) -> Iter
         steps = versions.steps(commit, {} if known else sizes.of(commit))
         if not known:
             yield commit, steps
-
-
-def _version(answer: Answer) -> int | None:
-    etag = answer.headers.get("ETag", "").strip('"')
-    return int(etag) if etag.isdigit() else None
 
 
 def _diverged(entity_type: str, commit: Commit, step: Step, said: str) -> StackError:

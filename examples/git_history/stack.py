@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from eskit.client.entities import Entities
 from eskit.client.eventstore import EventStoreClient
-from eskit.client.http import ServiceClient, segment
+from eskit.client.http import ServiceClient
 from eskit.errors import Unavailable
 from eskit.settings import Settings
 
@@ -23,7 +24,7 @@ class StackError(Exception):
 class Stack:
     """Clients of the services."""
 
-    entities: ServiceClient
+    entities: Entities
     events: EventStoreClient
 
 
@@ -33,7 +34,7 @@ async def open_stack(config: Settings) -> AsyncIterator[Stack]:
     config.require("kafka_bootstrap")  # for the tree: known now, not after a long import
     # A service that restarts in the middle of an import is waited for; one that is not there at the start is not.
     async with (
-        ServiceClient(config.crud_url, patience_s=60, connections=IN_FLIGHT) as entities,
+        Entities(config.crud_url, patience_s=60, connections=IN_FLIGHT) as entities,
         EventStoreClient(config.eventstore_url, patience_s=60) as events,
         ServiceClient(config.offsets_url) as offsets,
     ):
@@ -48,8 +49,3 @@ async def _ready(client: ServiceClient, what: str) -> None:
         await client.wait_until_ready(START_S)
     except Unavailable as error:
         raise StackError(f"{what} does not answer: is `make run` running? ({error.detail})") from error
-
-
-def entity_path(entity_type: str, ident: str) -> str:
-    """The URL path of an entity: slashes and spaces of its id percent-encoded."""
-    return f"/v1/entities/{segment(entity_type)}/{segment(ident)}"

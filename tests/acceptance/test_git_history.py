@@ -1,6 +1,5 @@
 """The git example on the whole stack: imported, killed half way, gone on, agreed with git; and tampering is found."""
 
-import json
 import re
 import signal
 import subprocess
@@ -9,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from eskit.client.entities import Entities
 from eskit.client.eventstore import EventStoreClient
-from eskit.client.http import ServiceClient
 from examples.git_history.history import entity_id
 from examples.git_history.repository import Repository
 from examples.git_history.sample import make
-from examples.git_history.stack import entity_path
 from tests.acceptance.conftest import RunningStack
 from tests.services import ROOT, until
 
@@ -96,11 +94,9 @@ async def test_an_import_killed_half_way_goes_on_and_agrees_with_git(
 async def test_tampering_is_found_and_nothing_else(full_stack: RunningStack, repository: Repository) -> None:
     assert run(full_stack, "import", repository.path, "--seed", "1").returncode == 0
     changed, created = entity_id(max(repository.tree("main"))), "not in git"
-    async with ServiceClient(full_stack.crud.url) as client:
-        headers = {"Content-Type": "application/json"}
-        body = json.dumps({"path": changed, "mode": "100755"}).encode()
-        await client.call("PUT", entity_path("git.File", changed), body=body, headers=headers | {"If-Match": "*"})
-        await client.call("PUT", entity_path("git.File", created), body=b"{}", headers=headers | {"If-None-Match": "*"})
+    async with Entities(full_stack.crud.url) as entities:
+        await entities.patch("git.File", changed, {"mode": "100755"}, version="*")
+        await entities.create("git.File", {}, ident=created)
 
     found = run(full_stack, "verify", repository.path)
     assert found.returncode == 1, said(found)

@@ -12,13 +12,14 @@ from eskit.events import Event, Originator
 from examples.git_history.bookmark import Bookmark, position_in
 from examples.git_history.compare import Truth, compare_topic
 from examples.git_history.history import Commit, Step
-from examples.git_history.importer import Progress, headers
+from examples.git_history.importer import Progress, about
 from examples.git_history.report import Report
-from examples.git_history.stack import StackError, entity_path
+from examples.git_history.stack import StackError
 from examples.git_history.tree import Entry, Summary, Tree, read, written
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 COMMIT = Commit("a" * 40, 1_700_000_000, "Ada Lovelace", "Add", ())
+STEP = Step("p", 1, creates=True, document={})
 
 
 def event(ident: str, version: int, action: str, payload: Any) -> Event:
@@ -29,38 +30,20 @@ def event(ident: str, version: int, action: str, payload: Any) -> Event:
     )  # fmt: skip
 
 
-def test_an_entity_path_has_one_segment_for_the_id() -> None:
-    assert entity_path("git.File", "a b/é%2F?#") == "/v1/entities/git.File/a%20b%2F%C3%A9%252F%3F%23"
-
-
-@pytest.mark.parametrize(
-    ("step", "header", "value"),
-    [
-        (Step("p", 1, creates=True, document={}), "If-None-Match", "*"),
-        (Step("p", 5, creates=True, document={}), "If-None-Match", "*"),
-        (Step("p", 5, creates=False, document={}), "If-Match", '"4"'),
-        (Step("p", 6, creates=False, document=None), "If-Match", '"5"'),
-    ],
-)
-def test_the_precondition_is_known_without_reading(step: Step, header: str, value: str) -> None:
-    found = headers("git.File", COMMIT, step)
-    assert found[header] == value
-    assert {"If-Match", "If-None-Match"} & set(found) == {header}
-
-
 def test_headers_are_ascii_and_short_whatever_the_commit_says() -> None:
     snake = "\N{SNAKE}"
     commit = Commit("a" * 40, -5, snake * 1000, snake * 10_000 + "\n\x1b", ())
-    found = headers("git.File", commit, Step("p", 1, creates=True, document={}))
+    found = about("git.File", commit, STEP).headers()
     assert "Eskit-User" not in found
-    assert found["Eskit-Occurred-On"] == "1970-01-01T00:00:00.000000Z"
+    assert found["Eskit-Occurred-On"] == "1970-01-01T00:00:00+00:00"
     assert all(value.isascii() and value.isprintable() and len(value) < 8000 for value in found.values())
     assert json.loads(found["Eskit-Metadata"])["message"].startswith(snake)
 
 
-def test_who_and_when_are_the_commits() -> None:
-    found = headers("git.File", COMMIT, Step("p", 1, creates=True, document={}))
-    assert (found["Eskit-User"], found["Eskit-Occurred-On"]) == ("Ada Lovelace", "2023-11-14T22:13:20.000000Z")
+def test_who_and_when_are_the_commits_and_the_key_is_the_same_in_every_run() -> None:
+    said = about("git.File", COMMIT, STEP)
+    assert (said.user, said.occurred_on) == ("Ada Lovelace", datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC))
+    assert said == about("git.File", COMMIT, STEP)
 
 
 def test_a_commit_is_done_when_it_and_all_before_it_are_stored() -> None:
