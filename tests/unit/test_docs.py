@@ -91,3 +91,14 @@ def test_the_page_says_what_the_code_says(page: str) -> None:
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\((?!https?:)([^)#\s]+)[^)]*\)", page.read_text()):
         assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_guarantees_name_tests_that_exist() -> None:
+    page = (ROOT / "docs" / "guarantees.md").read_text()
+    cited = re.findall(r"\]\(\.\./(tests/\S+\.py)\)\n?\s*(\([^)]*\))?", page)
+    assert len(cited) > 10
+    for path, names in cited:
+        defined = set(re.findall(r"def (test_\w+)", (ROOT / path).read_text()))
+        assert set(re.findall(r"`(test_\w+)`", names)) <= defined, path
+    promises = re.split(r"^## P\d", page, flags=re.MULTILINE)[1:]
+    assert [bool(re.search(r"`test_\w+`", promise)) for promise in promises] == [True] * 8
