@@ -106,7 +106,7 @@ def eventstore_app(settings: Settings) -> web.Application:
         settings,
         routes=[
             web.post("/v1/events", append),
-            web.get("/v1/streams/{entity_type}/{id}/events", read_stream),
+            web.get("/v1/streams/{entity_type}/{id:[^/]+}/events", read_stream),
             web.get("/v1/log", read_log),
             web.get("/v1/log/head", log_head),
         ],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 from uuid import UUID
 
@@ -18,7 +18,6 @@ from eventstore_svc.store import LAST_VERSION, NEXT, NEXT_OF_EXISTING, NewEvent
 MAX_METADATA_KEYS = 64
 MAX_METADATA_KEY = 100
 MAX_METADATA_VALUE = 4096
-MAX_YEAR = 9999
 
 
 class OriginatorIn(msgspec.Struct, forbid_unknown_fields=True):
@@ -128,4 +127,8 @@ def _occurred(moment: datetime | None, at: str) -> int | None:
     if moment.tzinfo is None:
         message = f"{at}occurred_on needs a time zone, like 2026-01-31T12:00:00Z"
         raise InvalidRequest(message, field=f"{at}occurred_on")
-    return times.micros(moment)
+    try:
+        return times.micros(moment.astimezone(UTC))
+    except OverflowError:
+        message = f"{at}occurred_on must lie within the years 1 to 9999, in UTC"
+        raise InvalidRequest(message, field=f"{at}occurred_on") from None

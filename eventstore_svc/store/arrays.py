@@ -20,6 +20,9 @@ _LENGTH = struct.Struct(">i").pack
 _HEADER = struct.Struct(">iiIii").pack
 _NULL = _LENGTH(-1)
 
+MICROS_2000 = 946_684_800_000_000
+"""PostgreSQL counts microseconds from 2000; we count from 1970."""
+
 
 class _Array(bytes):
     """A ready array value."""
@@ -48,15 +51,15 @@ class Int4Array(_Array):
         return cls.joined(len(values), [struct.pack(f">{len(pairs)}i", *pairs)])
 
 
-class Int8Array(_Array):
-    """bigint[]"""
+class TimestampArray(_Array):
+    """timestamptz[]"""
 
-    element_oid = 20
+    element_oid = 1184
 
     @classmethod
     def of(cls, values: Sequence[int | None]) -> _Array:
-        """From 64-bit numbers; None is NULL."""
-        pieces = [_NULL if value is None else struct.pack(">iq", 8, value) for value in values]
+        """From microseconds since 1970; None is NULL."""
+        pieces = [_NULL if value is None else struct.pack(">iq", 8, value - MICROS_2000) for value in values]
         return cls.joined(len(values), pieces, nulls=None in values)
 
 
@@ -97,12 +100,8 @@ def _dumper(array_oid: int) -> type[_ArrayDumper]:
 def adapters() -> AdaptersMap:
     """psycopg's own conversions, ready arrays, and times as plain numbers (see `MICROS_2000`)."""
     ours = AdaptersMap(psycopg.adapters)
-    for kind, array_oid in ((Int4Array, 1007), (Int8Array, 1016), (TextArray, 1009), (UuidArray, 2951)):
+    for kind, array_oid in ((Int4Array, 1007), (TimestampArray, 1185), (TextArray, 1009), (UuidArray, 2951)):
         ours.register_dumper(kind, _dumper(array_oid))
     # A binary timestamptz is a 64-bit number; a datetime for each would cost more than the rest of the row.
     ours.register_loader("timestamptz", Int8BinaryLoader)
     return ours
-
-
-MICROS_2000 = 946_684_800_000_000
-"""PostgreSQL counts microseconds from 2000; we count from 1970."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from eskit.errors import VersionConflict
-from eventstore_svc.store.arrays import Int4Array, Int8Array, TextArray, UuidArray
+from eventstore_svc.store.arrays import Int4Array, TextArray, TimestampArray, UuidArray
 from eventstore_svc.store.records import NEXT_OF_EXISTING, Appended, NewEvent, Recorded
 
 
@@ -33,7 +33,7 @@ def parameters(appends: Sequence[Sequence[NewEvent]], *, may_be_stored: bool = F
         "actions": TextArray.of([e.type.action.encode() for e in events]),
         "payloads": TextArray.of([e.payload for e in events]),
         "metadatas": TextArray.of([e.metadata for e in events]),
-        "occurred": Int8Array.of([e.occurred_on_us for e in events]),
+        "occurred": TimestampArray.of([e.occurred_on_us for e in events]),
         "stream_types": TextArray.of([kind.encode() for kind, _ in streams]),
         "stream_ids": TextArray.of([originator.encode() for _, originator in streams]),
         "known_ids": UuidArray.of([e.event_id for e in events if e.id_is_given or may_be_stored]),

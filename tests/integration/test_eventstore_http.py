@@ -181,7 +181,7 @@ async def test_the_events_own_time_is_kept(api: Api) -> None:
     assert page["events"][0]["occurred_on"] == "1999-12-31T22:59:59.123456Z"
 
 
-@pytest.mark.parametrize("ident", ["a/b c", "ü€😀", "100%", "?x=1#y", "..x", "a//b", "+&=", "'\";--"])
+@pytest.mark.parametrize("ident", ["a/b c", "ü€😀", "100%", "?x=1#y", "..x", "a//b", "{x}", "+&=", "'\";--"])
 async def test_ids_with_any_printable_character(api: Api, ident: str) -> None:
     await api.append(GOOD | {"originator": {"id": ident}})
     status, page = await api.get(f"/v1/streams/User/{quote(ident, safe='')}/events")
@@ -243,6 +243,8 @@ BAD_EVENTS: list[tuple[Any, int, str]] = [
     (GOOD | {"event_id": "nonsense"}, 422, "event_id"),
     (GOOD | {"occurred_on": "yesterday"}, 422, "occurred_on"),
     (GOOD | {"occurred_on": "2026-01-01T00:00:00"}, 422, "occurred_on"),
+    (GOOD | {"occurred_on": "0001-01-01T00:00:00+23:00"}, 422, "occurred_on"),
+    (GOOD | {"occurred_on": "9999-12-31T23:59:59-23:00"}, 422, "occurred_on"),
     (GOOD | {"expected": "some"}, 422, "expected"),
     (GOOD | {"expected": -1}, 422, "expected"),
     (GOOD | {"expected": 3, "originator": {"id": "a", "version": 1}}, 422, "expected"),
@@ -323,6 +325,13 @@ async def test_postgres_away_is_503_with_retry_after() -> None:
         assert "cannot be reached" in answer["checks"]["database"]
         assert "pa55word" not in str(answer)
         assert (await api.get("/livez"))[0] == 200
+
+
+async def test_the_first_and_last_moment_come_back(api: Api) -> None:
+    for moment in ("0001-01-01T00:00:00.000000Z", "9999-12-31T23:59:59.999999Z"):
+        assert (await api.append(GOOD | {"occurred_on": moment}))[0] == 201
+    _, page = await api.get("/v1/log")
+    assert [e["occurred_on"][:4] for e in page["events"]] == ["0001", "9999"]
 
 
 async def test_request_id_comes_back_and_is_the_correlation_id(api: Api) -> None:

@@ -13,8 +13,8 @@
 -- not fit, -i the event whose id is in the log already.
 CREATE FUNCTION append_batch(
     append_of integer[], stream_of integer[], wanted integer[], event_ids uuid[], actions text[], payloads text[],
-    metadatas text[], occurred bigint[], stream_types text[], stream_ids text[], known_ids uuid[],
-    OUT failed integer[], OUT positions bigint[], OUT versions integer[], OUT recorded_us bigint
+    metadatas text[], occurred timestamptz[], stream_types text[], stream_ids text[], known_ids uuid[],
+    OUT failed integer[], OUT positions bigint[], OUT versions integer[]
 ) LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
     now_at    timestamptz;
@@ -33,7 +33,6 @@ BEGIN
     head := coalesce(head, 0);
     -- Never back along the log, also when the clock goes back.
     now_at := greatest(clock_timestamp(), now_at);
-    recorded_us := (extract(epoch FROM now_at) * 1000000)::bigint;
 
     SELECT array_agg(coalesce(e.version, 0) ORDER BY s.n) INTO latest
       FROM unnest(stream_types, stream_ids) WITH ORDINALITY AS s (entity_type, originator_id, n)
@@ -84,9 +83,7 @@ BEGIN
 
     INSERT INTO events (position, recorded_at, occurred_on, event_id, version, entity_type, action, originator_id,
                         metadata, payload)
-    SELECT n.position, now_at,
-           coalesce(timestamptz 'epoch' + n.occurred * interval '1 microsecond', now_at),
-           n.event_id, n.version, s.entity_type, n.action, s.originator_id, n.metadata, n.payload
+    SELECT n.position, now_at, coalesce(n.occurred, now_at), n.event_id, n.version, s.entity_type, n.action, s.originator_id, n.metadata, n.payload
       FROM unnest(positions, versions, stream_of, event_ids, actions, payloads, metadatas, occurred)
            AS n (position, version, stream, event_id, action, payload, metadata, occurred)
       JOIN unnest(stream_types, stream_ids) WITH ORDINALITY AS s (entity_type, originator_id, stream) USING (stream)

@@ -1,0 +1,99 @@
+"""What ours is compared with: a handler that only decodes the body, and a naive transaction per append.
+
+`python -m tests.benchmarks.peers trivial|naive|row PORT [DATABASE_URL]`
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+import uvloop
+from aiohttp import web
+from psycopg_pool import AsyncConnectionPool
+
+from eskit.ids import uuid7
+from eskit.web.bodies import json_response
+from eventstore_svc.requests import EventIn
+
+NAIVE_TABLES = """
+CREATE TABLE IF NOT EXISTS naive_events (
+    position bigserial PRIMARY KEY, event_id uuid UNIQUE NOT NULL,
+    entity_type text NOT NULL, originator_id text NOT NULL,
+    version integer NOT NULL, action text NOT NULL, payload text NOT NULL, metadata text NOT NULL,
+    occurred_on timestamptz NOT NULL, recorded_at timestamptz NOT NULL, UNIQUE (entity_type, originator_id, version));
+CREATE TABLE IF NOT EXISTS naive_outbox (position bigint PRIMARY KEY)"""
+
+_decoder = msgspec.json.Decoder(EventIn)
+_object = msgspec.json.Decoder(dict)
+POOL: web.AppKey[AsyncConnectionPool[Any]] = web.AppKey("pool", AsyncConnectionPool)
+
+
+async def decode_only(request: web.Request) -> web.Response:
+    """Read, decode and answer as the event store does, and store nothing."""
+    event = _decoder.decode(await request.read())
+    _object.decode(event.payload)
+    originator = {"id": event.originator.id, "version": 1}
+    return json_response({"events": [{"event_id": str(uuid7()), "originator": originator, "position": 1}]}, status=201)
+
+
+async def naive_append(request: web.Request) -> web.Response:
+    """A transaction for each append: next version, event, outbox row."""
+    event = _decoder.decode(await request.read())
+    ident, kind = event.originator.id, event.event_type.rpartition(".")[0]
+    async with request.app[POOL].connection() as connection, connection.transaction():
+        cursor = await connection.execute(
+            "SELECT coalesce(max(version), 0) + 1 FROM naive_events WHERE entity_type = %s AND originator_id = %s",
+            (kind, ident),
+        )
+        row = await cursor.fetchone()
+        assert row is not None
+        version = row[0]
+        cursor = await connection.execute(
+            "INSERT INTO naive_events (event_id, entity_type, originator_id, version, action, payload, metadata,"
+            " occurred_on, recorded_at) VALUES (%s, %s, %s, %s, %s, %s, '{}', now(), now()) RETURNING position",
+            (uuid7(), kind, ident, version, "Created", bytes(event.payload).decode()),
+        )
+        row = await cursor.fetchone()
+        assert row is not None
+        await connection.execute("INSERT INTO naive_outbox VALUES (%s)", row)
+    originator = {"id": ident, "version": version}
+    return json_response({"events": [{"event_id": "", "originator": originator, "position": row[0]}]}, status=201)
+
+
+async def bare_row(request: web.Request) -> web.Response:
+    """One row by its key, answered as it is: the least that a read of an entity could be."""
+    async with request.app[POOL].connection() as connection:
+        cursor = await connection.execute(
+            "SELECT payload FROM eventstore.events WHERE entity_type = %s AND originator_id = %s AND version = 1",
+            (request.match_info["type"], request.match_info["id"]),
+        )
+        row = await cursor.fetchone()
+    assert row is not None
+    return web.Response(body=row[0].encode(), content_type="application/json")
+
+
+def app(kind: str, database_url: str) -> web.Application:
+    """One peer."""
+    application = web.Application()
+    if kind == "trivial":
+        application.add_routes([web.post("/v1/events", decode_only)])
+        return application
+
+    async def pool(of: web.Application) -> AsyncIterator[None]:
+        async with AsyncConnectionPool(database_url, min_size=16, max_size=16, open=False) as opened:
+            of[POOL] = opened
+            async with opened.connection() as connection:
+                await connection.execute(NAIVE_TABLES)
+            yield
+
+    application.cleanup_ctx.append(pool)
+    application.add_routes([web.post("/v1/events", naive_append), web.get("/v1/entities/{type}/{id}", bare_row)])
+    return application
+
+
+if __name__ == "__main__":
+    which, port, url = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+    web.run_app(app(which, url), host="127.0.0.1", port=port, access_log=None, print=None, loop=uvloop.new_event_loop())
