@@ -83,7 +83,8 @@ BEGIN
 
     INSERT INTO events (position, recorded_at, occurred_on, event_id, version, entity_type, action, originator_id,
                         metadata, payload)
-    SELECT n.position, now_at, coalesce(n.occurred, now_at), n.event_id, n.version, s.entity_type, n.action, s.originator_id, n.metadata, n.payload
+    SELECT n.position, now_at, coalesce(n.occurred, now_at), n.event_id, n.version, s.entity_type, n.action, s.originator_id,
+           n.metadata, n.payload
       FROM unnest(positions, versions, stream_of, event_ids, actions, payloads, metadatas, occurred)
            AS n (position, version, stream, event_id, action, payload, metadata, occurred)
       JOIN unnest(stream_types, stream_ids) WITH ORDINALITY AS s (entity_type, originator_id, stream) USING (stream)
