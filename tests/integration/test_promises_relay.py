@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import signal
+import subprocess
+import sys
 from functools import partial
 
 import psycopg
@@ -15,7 +18,7 @@ from eskit.settings import Settings
 from eventstore_svc.store import EventStore, Recorded, open_event_store
 from infra.local.broker import KafkaBroker
 from tests.integration.appending import keep_appending, load, new_event
-from tests.services import ServiceProcess, own_log, processes, until
+from tests.services import ServiceProcess, environment, own_log, processes, until
 from tests.topic import Read, read_topic
 
 pytestmark = pytest.mark.real_kafka
@@ -52,6 +55,7 @@ async def topic_is_log(config: Settings, store: EventStore) -> Read:
     return read
 
 
+@pytest.mark.slow
 async def test_relay_killed_50_times_under_load(log_config: Settings) -> None:
     """P4: SIGKILL at random moments while 4 writers append; most of them while it publishes."""
     dice = random.Random(4)
@@ -229,3 +233,25 @@ async def test_relay_started_before_kafka(database_url: str, private_kafka: Kafk
             await asyncio.to_thread(private_kafka.start)
             await process.ready(60)
             await topic_is_log(config, store)
+
+
+async def test_republish_after_the_topic_was_lost(log_config: Settings) -> None:
+    """What docs/howto/topic-and-log-disagree.md says works: a lost topic is made again from the log."""
+    admin = AdminClient({"bootstrap.servers": log_config.kafka_bootstrap})
+    async with open_event_store(log_config, "test") as store:
+        process = relay(log_config)
+        with processes(process):
+            await process.start().ready()
+            await load(store, 300)
+            await published(store)
+            process.stop()
+        admin.delete_topics([log_config.topic], operation_timeout=10)[log_config.topic].result()
+        await until(lambda: log_config.topic not in admin.list_topics(timeout=5).topics)
+        command = [sys.executable, "-m", "eventstore_svc.republish", "--yes"]
+        await asyncio.to_thread(
+            subprocess.run, command, env=os.environ | environment(log_config), check=True, timeout=30
+        )
+        again = relay(log_config)
+        with processes(again):
+            await again.start().ready()
+            assert len((await topic_is_log(log_config, store)).events) == 300
