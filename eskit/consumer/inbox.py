@@ -31,6 +31,9 @@ class Inbox:
         self._waiting = False
         self.closed = False
 
+    def __len__(self) -> int:
+        return len(self._queue)
+
     @property
     def full(self) -> bool:
         """Whether the thread should stop fetching for this partition."""

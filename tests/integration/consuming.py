@@ -11,8 +11,8 @@ import msgspec
 from confluent_kafka import Producer
 
 from eskit.client.offsets import OffsetsClient
-from eskit.consumer import Consumer
-from eskit.errors import NotFound
+from eskit.consumer import Consumer, Record
+from eskit.errors import NotFound, Unavailable
 from eskit.events import Stored
 from eskit.kafka.murmur2 import partition
 from eskit.kafka.record import Source
@@ -51,6 +51,11 @@ def positions_of(number: int, positions: Iterable[int]) -> list[int]:
     return [p for p in positions if partition_of(p) == number]
 
 
+def last_of(positions: Iterable[int]) -> list[int]:
+    """The last position of each partition."""
+    return [positions_of(n, positions)[-1] for n in range(PARTITIONS)]
+
+
 class Topic:
     """The application log's topic of one test."""
 
@@ -58,7 +63,9 @@ class Topic:
         self.name = config.topic
         broker.create_topic(self.name, PARTITIONS)
         self._source = Source(config.log)
-        self._producer = Producer({"bootstrap.servers": config.kafka_bootstrap, "linger.ms": 5, "log_level": 0})
+        # As the relay's is: without it a batch that is sent again could come after a later one.
+        options = {"enable.idempotence": True, "linger.ms": 5, "log_level": 0}
+        self._producer = Producer({"bootstrap.servers": config.kafka_bootstrap, **options})
 
     def add(self, events: Iterable[Stored]) -> None:
         """Publish; durable when this returns."""
@@ -119,6 +126,7 @@ async def offsets_service(config: Settings) -> AsyncIterator[Settings]:
 async def consuming(config: Settings, *consumers: Consumer) -> AsyncIterator[list[asyncio.Task[None]]]:
     """Consumers that run, and are stopped at the end; an error that they end with is raised there."""
     tasks = [asyncio.create_task(c.run(config)) for c in consumers]
+    await asyncio.sleep(0)  # a consumer can be stopped and asked only when it has begun
     try:
         yield tasks
     finally:
@@ -149,12 +157,21 @@ async def all_saved(config: Settings, name: str, last: Sequence[int]) -> bool:
     return all((found.get(partition_of(p), (None, None))[1] or 0) >= p for p in last)
 
 
-def collect(consumer: Consumer, *selectors: str) -> Seen:
+def collect(consumer: Consumer, *selectors: str, into: Seen | None = None) -> Seen:
     """Make a consumer note what it is given."""
-    seen = Seen()
+    seen = Seen() if into is None else into
 
     @consumer.on_record(*selectors)
-    async def note(record: object) -> None:
-        seen.records.append((record.partition, record.event.position))  # type: ignore[attr-defined]
+    async def note(record: Record) -> None:
+        seen.records.append((record.partition, record.event.position))
 
     return seen
+
+
+async def ready(consumer: Consumer) -> bool:
+    """Whether it says that it is ready."""
+    try:
+        await consumer.check()
+    except Unavailable:
+        return False
+    return True
