@@ -8,7 +8,7 @@ import subprocess
 from infra.local.broker import STOP_TIMEOUT_S, BrokerOptions, Kind, UnavailableError, answers, create_topic
 from infra.local.kafka_properties import CLUSTER_ID, as_environment, properties
 from infra.local.ports import LOOPBACK
-from infra.local.processes import Program, Say, Server, watch
+from infra.local.processes import Program, Say, Server, wait_for, watch
 
 IMAGE = "apache/kafka:4.1.1"
 ENGINE_TIMEOUT_S = 10.0
@@ -49,7 +49,7 @@ class DockerKafka:
         if self.alive():
             return
         pull(self._options.say)
-        docker("rm", "--force", "--volumes", self._name)
+        self._clear()
         self._server.launch(Program(("docker", "run", *self._run_options(), IMAGE)))
         if not self._server.wait_until(lambda: answers(self.bootstrap), timeout_s=START_TIMEOUT_S):
             docker("rm", "--force", "--volumes", self._name)
@@ -64,7 +64,13 @@ class DockerKafka:
         self._server.kill()
 
     def remove(self) -> None:
+        self._clear()
         docker("volume", "rm", "--force", self._name)
+
+    def _clear(self) -> None:
+        """See to it that no container has our name: the engine removes an ended one in its own time."""
+        docker("rm", "--force", "--volumes", self._name)
+        wait_for(lambda: docker("container", "inspect", self._name).returncode != 0, timeout_s=ENGINE_TIMEOUT_S)
 
     def create_topic(self, name: str, partitions: int) -> None:
         create_topic(self.bootstrap, name, partitions)

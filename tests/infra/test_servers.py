@@ -119,14 +119,14 @@ def produce(bootstrap: str, topic: str) -> None:
     failures: list[object] = []
     producer = Producer({"bootstrap.servers": bootstrap, "acks": "all", "log_level": 0})
     producer.produce(topic, b"value", partition=2, on_delivery=lambda error, _message: failures.append(error))
-    assert producer.flush(10) == 0
+    assert producer.flush(30) == 0
     assert failures == [None]
 
 
 def records(bootstrap: str, topic: str) -> int:
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "counting", "log_level": 0})
     try:
-        low, high = consumer.get_watermark_offsets(TopicPartition(topic, 2), timeout=10)
+        low, high = consumer.get_watermark_offsets(TopicPartition(topic, 2), timeout=30)
         return high - low
     finally:
         consumer.close()
