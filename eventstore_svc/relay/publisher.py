@@ -16,6 +16,8 @@ from eskit.settings import Settings
 from eventstore_svc.relay.cursor import Cursor
 from eventstore_svc.relay.topic import RECORD_OVERHEAD_BYTES
 
+MOST_AT_ONCE = 1000
+"""Events of one `send`: the window may be exceeded by so many."""
 SERVE_EVERY = 200
 """Events between two looks at delivery reports, so that the producer's queue and ours do not grow apart."""
 
@@ -47,7 +49,7 @@ class Publisher:
             # Never give up on a record: a time-out would leave a gap behind which later records follow.
             "message.timeout.ms": 0,
             "message.max.bytes": settings.max_event_bytes + RECORD_OVERHEAD_BYTES,
-            "queue.buffering.max.messages": settings.relay_window + SERVE_EVERY + 1,
+            "queue.buffering.max.messages": settings.relay_window + MOST_AT_ONCE + 1,
             "on_delivery": self._delivered,
         }
         self._producer = Producer(config)

@@ -6,22 +6,23 @@ import asyncio
 import os
 import random
 import socket
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 
 from psycopg import AsyncConnection
 
 from eskit import logs
 from eskit.errors import EskitError, TopicMismatch
+from eskit.events import Stored
 from eskit.postgres import connections
-from eskit.postgres.boundary import boundary
+from eskit.postgres.boundary import boundary, shielded
 from eskit.postgres.statements import statement
 from eskit.settings import Settings
 from eventstore_svc.relay import topic as topics
 from eventstore_svc.relay.cursor import Cursor
 from eventstore_svc.relay.lease import Lease
 from eventstore_svc.relay.notice import Notice
-from eventstore_svc.relay.publisher import Publisher
+from eventstore_svc.relay.publisher import MOST_AT_ONCE, Publisher
 from eventstore_svc.relay.status import Status
 from eventstore_svc.relay.topic import Topic
 from eventstore_svc.store import schema
@@ -35,7 +36,7 @@ TRIM = statement("eventstore_svc", "outbox_trim")
 TOPIC = statement("eventstore_svc", "relay_topic")
 PIN = statement("eventstore_svc", "relay_topic_pin")
 
-READ_EVENTS = 1000
+WINDOW_PAUSE_S = 0.002
 TRIM_EVERY_S = 0.5
 DRAIN_S = 3.0
 PAUSE_MOST_S = 5.0
@@ -121,7 +122,8 @@ class Relay:
         finally:
             await asyncio.to_thread(publisher.close, drain_s)
             if drain_s and not reader.closed:
-                await self._trim(lease, reader, cursor)
+                with suppress(EskitError):  # what is not removed now is found on the topic by the next relay
+                    await self._trim(lease, reader, cursor)
 
     async def _topic(self, reader: AsyncConnection) -> Topic:
         """The topic, made or found, and the one this log is pinned to."""
@@ -141,26 +143,40 @@ class Relay:
     async def _pump(self, lease: Lease, reader: AsyncConnection, cursor: Cursor, publisher: Publisher) -> None:
         loop = asyncio.get_running_loop()
         trimmed_at, trimmed = loop.time(), cursor.published
-        while True:
-            lease.require()
-            room = self._settings.relay_window - cursor.outstanding
-            with boundary():
-                events = (
-                    await rows(reader, READ, {"after": cursor.read, "limit": min(room, READ_EVENTS)}) if room else []
-                )
-            lease.require()
-            self._status.sent(publisher.send(events))
-            if cursor.published > trimmed and loop.time() - trimmed_at > TRIM_EVERY_S:
-                trimmed = await self._trim(lease, reader, cursor)
-                trimmed_at = loop.time()
-            if not events:
-                await self._idle(cursor, publisher, trimmed)
+        ahead: asyncio.Future[list[Stored]] | None = None
+        try:
+            while True:
+                events = await (ahead or self._read(reader, cursor.read))
+                # In a backlog the database prepares the next events while these are encoded and sent.
+                full = len(events) == MOST_AT_ONCE
+                ahead = asyncio.ensure_future(self._read(reader, events[-1].position)) if full else None
+                await self._room(cursor, publisher)
+                lease.require()
+                self._status.sent(publisher.send(events))
+                if cursor.published > trimmed and loop.time() - trimmed_at > TRIM_EVERY_S:
+                    trimmed = await self._trim(lease, reader, cursor)
+                    trimmed_at = loop.time()
+                if not events:
+                    await self._idle(cursor, publisher, trimmed)
+        finally:
+            if ahead is not None:
+                await asyncio.gather(ahead, return_exceptions=True)
+
+    async def _read(self, reader: AsyncConnection, after: int) -> list[Stored]:
+        with boundary():
+            return await shielded(rows(reader, READ, {"after": after, "limit": MOST_AT_ONCE}))
+
+    async def _room(self, cursor: Cursor, publisher: Publisher) -> None:
+        """Wait until not more than the window is on its way."""
+        while cursor.outstanding > self._settings.relay_window:
+            publisher.serve()
+            await asyncio.sleep(WINDOW_PAUSE_S)
 
     async def _idle(self, cursor: Cursor, publisher: Publisher, trimmed: int) -> None:
         """Wait for what comes first: a delivery report, a notice of an append, the poll interval."""
         if cursor.outstanding:
             publisher.serve()
-            await self._notice.wait(0.001)
+            await self._notice.wait(WINDOW_PAUSE_S / 2)
         else:
             await self._notice.wait(TRIM_EVERY_S if cursor.published > trimmed else self._settings.relay_poll_s)
 
