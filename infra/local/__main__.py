@@ -30,6 +30,17 @@ EXPECTED = (
 )
 
 
+VARIABLES = """\
+variables:
+  DATABASE_URL         use this PostgreSQL, start none
+  KAFKA_BOOTSTRAP      use this Kafka, start none
+  ESKIT_KAFKA          docker, maven or builtin: start this kind of Kafka or none
+  ESKIT_POSTGRES_PORT  port of our PostgreSQL (15432, or any free one)
+  ESKIT_KAFKA_PORT     port of our Kafka (19092, or any free one)
+  ESKIT_*_PORT         ports of the services, see docs/reference/settings.md
+"""
+
+
 def run(_arguments: argparse.Namespace) -> int:
     """start PostgreSQL, Kafka and every service, and keep them running until Ctrl-C"""
     return Stack(State(), services.specs(settings.load()), os.environ).run()
@@ -78,8 +89,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m infra.local", description="The whole stack on this machine.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in (run, env, clean):
-        text = command.__doc__
-        commands.add_parser(command.__name__, help=text, description=text).set_defaults(command=command)
+        text, epilog = command.__doc__, VARIABLES if command is run else None
+        formatter = argparse.RawDescriptionHelpFormatter
+        added = commands.add_parser(
+            command.__name__, help=text, description=text, epilog=epilog, formatter_class=formatter
+        )
+        added.set_defaults(command=command)
     return parser.parse_args(arguments)
 
 

@@ -134,8 +134,7 @@ def without_own(environ: Mapping[str, str], own: Mapping[str, str]) -> dict[str,
 
     A shell that took them from `make env` would otherwise name servers that nobody starts any more.
     """
-    names = ("DATABASE_URL", "KAFKA_BOOTSTRAP")
-    return {name: value for name, value in environ.items() if name not in names or value != own.get(name)}
+    return {name: value for name, value in environ.items() if own.get(name) != value}
 
 
 def migrate(environment: Mapping[str, str]) -> None:

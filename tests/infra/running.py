@@ -57,7 +57,7 @@ def refused_stack(home: Path, *services: str) -> str:
 
 
 @contextmanager
-def running_stack(home: Path, *services: str, through_make: bool = False) -> Iterator[RunningStack]:
+def running_stack(home: Path, *services: str, through_make: bool = False, **env: str) -> Iterator[RunningStack]:
     """Start one in a process group of its own, as a terminal does; it is gone afterwards in any case."""
     command = command_of(home, *services)
     if through_make:
@@ -70,7 +70,7 @@ def running_stack(home: Path, *services: str, through_make: bool = False) -> Ite
         process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env=environment(),
+            env=environment() | env,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,

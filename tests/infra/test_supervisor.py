@@ -92,6 +92,17 @@ def test_a_second_ctrl_c_does_not_wait(home: Path, ports: list[int]) -> None:
         assert left_behind(home, *ports) == []
 
 
+def test_a_given_database_is_used_and_left_alone(home: Path, ports: list[int], database_url: str) -> None:
+    with running_stack(home, f"eventstore={ports[0]}", DATABASE_URL=database_url) as stack:
+        stack.wait_until_said(READY)
+        assert State(home).read().environment["DATABASE_URL"] == database_url
+        assert not (home / "postgres").exists()
+        stack.process.terminate()
+        assert stack.wait() == 0
+    with psycopg.connect(database_url) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
 def test_a_taken_port_is_named_before_anything_starts(home: Path, ports: list[int]) -> None:
     with running_stack(home, f"eventstore={ports[0]}") as first:
         first.wait_until_said("listens")
