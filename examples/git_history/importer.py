@@ -22,7 +22,8 @@ from examples.git_history.stack import IN_FLIGHT, StackError
 
 QUEUE = 200
 COMMITS_AT_ONCE = 100
-SAVE_EVERY_S = 2.0
+SAVE_EVERY_COMMITS = 50
+LOOK_EVERY_S = 0.1
 # A header line must stay under 8 KB, and a character can take 12 bytes in it.
 MAX_AUTHOR, MAX_MESSAGE = 100, 300
 LAST_SECOND = 253_402_300_799  # of the year 9999
@@ -46,6 +47,7 @@ class Progress:
 
     advanced: Callable[[int], object]
     done: str | None = None
+    commits: int = 0
     _pending: dict[str, int] = field(default_factory=dict)
     _order: deque[str] = field(default_factory=deque)
 
@@ -64,6 +66,7 @@ class Progress:
         while self._order and self._pending[self._order[0]] == 0:
             self.done = self._order.popleft()
             del self._pending[self.done]
+            self.commits += 1
             self.advanced(1)
 
 
@@ -162,9 +165,12 @@ class Importer:
             raise _diverged(self._type, commit, step, f"it became version {version}")
 
     async def _save(self, mark: Bookmark, progress: Progress) -> None:
+        saved = 0
         while True:
-            await asyncio.sleep(SAVE_EVERY_S)
-            await bookmarks.move(self._entities, self._type, replace(mark, done=progress.done))
+            await asyncio.sleep(LOOK_EVERY_S)
+            if progress.commits >= saved + SAVE_EVERY_COMMITS:
+                saved = progress.commits
+                await bookmarks.move(self._entities, self._type, replace(mark, done=progress.done))
 
 
 def _steps(repository: Repository, head: str, before: int, sizes: Sizes) -> Iterator[tuple[Commit, list[Step]]]:

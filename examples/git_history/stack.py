@@ -34,7 +34,8 @@ async def open_stack(config: Settings) -> AsyncIterator[Stack]:
     config.require("kafka_bootstrap")  # for the tree: known now, not after a long import
     # A service that restarts in the middle of an import is waited for; one that is not there at the start is not.
     async with (
-        Entities(config.crud_url, patience_s=60, connections=IN_FLIGHT) as entities,
+        # One more than the workers, which never leave theirs: else the bookmark would wait until they are done.
+        Entities(config.crud_url, patience_s=60, connections=IN_FLIGHT + 1) as entities,
         EventStoreClient(config.eventstore_url, patience_s=60) as events,
         ServiceClient(config.offsets_url) as offsets,
     ):
