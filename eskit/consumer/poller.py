@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import random
 import threading
 import time
@@ -40,7 +41,9 @@ class Poller:
 
     def start(self) -> None:
         """Start the thread, which joins the group."""
-        threading.Thread(target=self._run, name="eskit-consumer", daemon=True).start()
+        # In our context: its log lines, and those of what it calls on the loop, carry what ours do.
+        run = partial(contextvars.copy_context().run, self._run)
+        threading.Thread(target=run, name="eskit-consumer", daemon=True).start()
 
     def read(self, sources: dict[int, Source]) -> None:
         """Fetch these partitions, as far as they are still ours."""

@@ -168,5 +168,5 @@ async def test_an_owner_that_slept_too_long_moves_no_offset(
     assert effects.complete(range(1, 1201))
     after = [p for _, _, p in effects.lines() if p > 800]
     assert sorted(after) == list(range(801, 1201))  # once they agree who has what, nothing is done twice
-    assert zombie.stop() == owner.stop() == 0
+    assert await asyncio.to_thread(zombie.stop) == await asyncio.to_thread(owner.stop) == 0
     assert partition_of(1) in before
