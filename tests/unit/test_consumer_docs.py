@@ -1,0 +1,34 @@
+"""The consumer pages: their programs run as far as declarations go, and no call is left out."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from eskit.consumer import Consumer
+from eskit.settings import Settings
+from offsets_svc.app import offsets_app
+
+DOCS = Path(__file__).parents[2] / "docs"
+HOWTO = (DOCS / "howto" / "consumer.md").read_text()
+
+
+@pytest.mark.parametrize("program", re.findall(r"^```python\n(.*?)^```", HOWTO, re.MULTILINE | re.DOTALL))
+def test_the_programs_declare_consumers(program: str) -> None:
+    names: dict[str, object] = {"__name__": "page"}
+    exec(compile(program, "consumer.md", "exec", dont_inherit=True), names)  # noqa: S102 - that is the test
+    assert [value for value in names.values() if isinstance(value, Consumer)]
+
+
+def test_the_reference_has_every_call() -> None:
+    page = (DOCS / "reference" / "offsets.md").read_text()
+    app = offsets_app(Settings(database_url="postgresql://localhost"))
+    calls = [
+        f"`{route.method} {route.resource.canonical}`"
+        for route in app.router.routes()
+        if route.method != "HEAD" and route.resource is not None and route.resource.canonical.startswith("/v1")
+    ]
+    assert len(calls) == 5
+    assert [call for call in calls if call not in page] == []
