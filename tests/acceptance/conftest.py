@@ -54,5 +54,8 @@ async def running_stack(config: Settings) -> AsyncIterator[RunningStack]:
 async def full_stack(database_url: str, kafka_broker: KafkaBroker) -> AsyncIterator[RunningStack]:
     """Event store, CRUD service, offsets service and relay, of a log that nobody else uses."""
     config = own_log(database_url, kafka_broker.bootstrap)
+    if not kafka_broker.durable:
+        # The relay makes its topic itself, but not on librdkafka's built-in broker, which cannot be asked to.
+        kafka_broker.create_topic(config.topic, config.topic_partitions)
     async with running_stack(config) as stack:
         yield stack
