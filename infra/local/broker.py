@@ -9,7 +9,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from infra.local.processes import Say
+from infra.local.processes import Say, wait_for
 
 Kind = Literal["docker", "maven", "builtin", "given"]
 
@@ -82,6 +82,16 @@ def answers(bootstrap: str, *, timeout_s: float = 1.0) -> bool:
         return bool(client.list_topics(timeout=timeout_s).brokers)
     except KafkaException:
         return False
+
+
+def delete_topic(bootstrap: str, name: str) -> None:
+    """Delete a topic on a real broker and wait until it is gone; nothing happens when it is not there."""
+    client = AdminClient({"bootstrap.servers": bootstrap, **CLIENT_OPTIONS})
+    if name not in client.list_topics(timeout=10).topics:
+        return
+    client.delete_topics([name])[name].result(timeout=30)
+    if not wait_for(lambda: name not in client.list_topics(timeout=10).topics, timeout_s=30):
+        raise UnavailableError(f"the topic {name} was deleted and yet is there")
 
 
 def create_topic(bootstrap: str, name: str, partitions: int) -> None:

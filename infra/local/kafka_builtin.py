@@ -99,8 +99,11 @@ def serve(address_file: Path) -> None:
     library.rd_kafka_mock_cluster_bootstraps.restype = ctypes.c_char_p
     library.rd_kafka_mock_topic_create.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int, ctypes.c_int]
     library.rd_kafka_mock_group_initial_rebalance_delay_ms.argtypes = [ctypes.c_void_p, ctypes.c_int32]
+    library.rd_kafka_mock_set_controller_id.argtypes = [ctypes.c_void_p, ctypes.c_int32]
     handle = library.rd_kafka_new(RD_KAFKA_PRODUCER, None, None, 0)
     cluster = library.rd_kafka_mock_cluster_new(handle, 1)
+    # Its one broker has the number 1. Without a controller every admin call would wait for one until its time is up.
+    library.rd_kafka_mock_set_controller_id(cluster, 1)
     # Like the real one here: a consumer group's first member does not wait three seconds for others.
     library.rd_kafka_mock_group_initial_rebalance_delay_ms(cluster, 0)
     unfinished = address_file.with_suffix(".unfinished")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from eskit import settings
-from infra.local import database, processes, services, summary
+from infra.local import database, processes, republish, services, summary
 from infra.local.broker import BrokerOptions, KafkaBroker
 from infra.local.kafka import start_broker
 from infra.local.ports import is_taken
@@ -70,17 +70,24 @@ class Stack:
 
     def _start(self) -> None:
         started_at = time.monotonic()
-        addresses = Addresses(self._start_postgres(), self._start_kafka())
+        database_url, broker = self._start_postgres(), self._start_kafka()
+        addresses = Addresses(database_url, broker.bootstrap)
         environment = services.environment(self._specs, addresses, self._environ)
         migrate(environment)
-        self._state.write(LastRun(services.published(services.urls(self._specs), addresses), self._ports, up=True))
+        own_kafka = "" if broker.kind == "given" or self._given_database() else broker.kind
+        if own_kafka and republish.is_needed(broker, self._state.read().kafka):
+            republish.publish_anew(broker, environment)
+        public = services.published(services.urls(self._specs), addresses)
+        self._state.write(LastRun(public, self._ports, own_kafka, up=True))
         running = self._start_services(environment)
         self._wait_until_ready()
         summary.show(running, addresses, time.monotonic() - started_at)
 
+    def _given_database(self) -> str:
+        return self._environ.get("ESKIT_DATABASE_URL") or self._environ.get("DATABASE_URL", "")
+
     def _start_postgres(self) -> str:
-        given = self._environ.get("ESKIT_DATABASE_URL") or self._environ.get("DATABASE_URL")
-        if given:
+        if given := self._given_database():
             database.check_given(given)
             return given
         server = database.own_server(self._state.home, self._environ)
@@ -88,7 +95,7 @@ class Stack:
         self._supervisor.start(Watched("postgres", server, POSTGRES_STOP_S))
         return server.ensure_database(database.DATABASE)
 
-    def _start_kafka(self) -> str:
+    def _start_kafka(self) -> KafkaBroker:
         given = self._environ.get("ESKIT_KAFKA_BOOTSTRAP") or self._environ.get("KAFKA_BOOTSTRAP", "")
         port = database.chosen_port(self._environ, KAFKA_PORT_VARIABLE, KAFKA_PORT)
         options = BrokerOptions(self._state.home / "kafka", port, say)
@@ -97,7 +104,7 @@ class Stack:
         if not given:
             self._ports.append(port)
         self._prepare_topic(broker)
-        return broker.bootstrap
+        return broker
 
     def _prepare_topic(self, broker: KafkaBroker) -> None:
         """On the built-in broker the relay cannot make its topic, and a first use would make it too narrow."""

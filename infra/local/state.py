@@ -24,6 +24,7 @@ class LastRun:
 
     environment: dict[str, str] = field(default_factory=dict, repr=False)  # holds a password
     ports: list[int] = field(default_factory=list)  # those that our own processes listen on
+    kafka: str = ""  # the kind of our own broker; empty for somebody else's
     up: bool = False  # with the lock free it means that the run did not end in good order
 
 

@@ -52,6 +52,8 @@ def test_a_ctrl_c_stops_everything_in_order_and_the_data_are_there_next_time(hom
         stack.wait_until_said(READY)
         with psycopg.connect(State(home).read().environment["DATABASE_URL"]) as connection:
             assert connection.execute("SELECT n FROM kept").fetchone() == (1,)
+        # The built-in Kafka has forgotten the topic, PostgreSQL has not forgotten that it was published.
+        assert "the whole log is published to it anew" in stack.output
         stack.process.kill()
         stack.wait()
         # Nothing survives a supervisor that could not say goodbye, and the next one starts all the same.
