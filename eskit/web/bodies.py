@@ -32,6 +32,8 @@ async def read(request: web.Request, *content_types: str) -> bytes:
         )
     settings = request.app[SETTINGS]
     try:
+        if request.content.is_eof():  # it came with the headers, as small bodies do
+            return await request.read()
         async with asyncio.timeout(settings.body_timeout_s):
             return await request.read()
     except TimeoutError:

@@ -12,7 +12,7 @@ from psycopg import AsyncConnection
 from eskit.errors import EskitError
 from eskit.postgres.migrations import Schema
 
-PAUSE_S = 0.002
+PAUSE_S = 0.01
 RETRY_S = 1.0
 
 
