@@ -66,7 +66,7 @@ class Membership:
         """Give the partitions back and leave the group."""
         self._consumer.close()
         if self._owned:  # it closed without a word
-            self._take_away(frozenset(self._owned), self._bridge.lost)
+            self._bridge.lost(frozenset(self._owned))
 
     def step(self) -> None:
         """Take what has come, 0.1 s at most. Raises KafkaException."""
