@@ -7,7 +7,6 @@ from email.utils import formatdate
 
 import msgspec
 from aiohttp import web
-from prometheus_client import Counter
 
 from crud_svc import patches, preconditions, requests, writes
 from crud_svc.entities import Entities, Written
@@ -21,7 +20,6 @@ from eskit.errors import NotFound, UnsupportedMediaType
 from eskit.settings import Settings
 from eskit.web import bodies, queries
 from eskit.web.app import create_app
-from eskit.web.health import REGISTRY, Check
 from eventstore_svc.store import LAST_VERSION, EventStore, open_event_store
 
 STORE: web.AppKey[EventStore] = web.AppKey("crud_event_store", EventStore)
@@ -153,23 +151,10 @@ def _headers(state: State) -> dict[str, str]:
 
 async def _entities(app: web.Application) -> AsyncIterator[None]:
     settings = app[bodies.SETTINGS]
-    counter = Counter(
-        "eskit_events_crud",
-        "Events stored by the CRUD service.",
-        ["entity_type", "event_type"],
-        registry=app[REGISTRY],
-    )
     async with open_event_store(settings, "eskit crud") as store:
         app[STORE] = store
-        app[ENTITIES] = Entities(store, settings.max_event_bytes, lambda kind, event: counter.labels(kind, event).inc())
+        app[ENTITIES] = Entities(store, settings.max_event_bytes)
         yield
-
-
-def _database(app: web.Application) -> Check:
-    async def check() -> None:
-        await app[STORE].check()
-
-    return check
 
 
 def crud_app(settings: Settings) -> web.Application:
@@ -188,5 +173,5 @@ def crud_app(settings: Settings) -> web.Application:
             web.get(f"{one}/history", get_history),
         ],
         resources=[_entities],
-        checks={"database": _database},
+        checks={"database": lambda app: app[STORE].check()},
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from typing import NamedTuple
 
 from crud_svc.exact_json import MAX_DEPTH, identical, parse
@@ -59,12 +59,11 @@ class Written(NamedTuple):
 
 
 class Entities:
-    """Read and write entities. `stored` is told of each event: entity type and event type."""
+    """Read and write entities."""
 
-    def __init__(self, store: EventStore, max_event_bytes: int, stored: Callable[[str, str], None]) -> None:
+    def __init__(self, store: EventStore, max_event_bytes: int) -> None:
         self._store = store
         self._limit_bytes = max_event_bytes
-        self._stored = stored
 
     async def events(self, target: Target, first: int = 1, last: int = LAST_VERSION) -> AsyncGenerator[Stored, None]:
         """The events of the stream, in order, read in pages; none for a stream that does not exist."""
@@ -131,7 +130,6 @@ class Entities:
                 continue
             if not appended.new:
                 return None
-            self._stored(write.target.entity_type, str(event.type))
             return Written(state, _as_stored(event, appended.events[0]))
         message = f"{write.target} was changed by others {TRIES} times meanwhile; try again"
         raise VersionConflict(message, expected=state.version, actual=actual)

@@ -14,7 +14,6 @@ from eskit.settings import Settings
 from eskit.web import bodies, queries
 from eskit.web.app import create_app
 from eskit.web.context import metadata_from_headers
-from eskit.web.health import Check
 from eventstore_svc.requests import parse_append
 from eventstore_svc.store import LAST_VERSION, Appended, EventStore, open_event_store
 
@@ -92,13 +91,6 @@ async def _store(app: web.Application) -> AsyncIterator[None]:
         yield
 
 
-def _database(app: web.Application) -> Check:
-    async def check() -> None:
-        await app[STORE].check()
-
-    return check
-
-
 def eventstore_app(settings: Settings) -> web.Application:
     """The event store service."""
     return create_app(
@@ -111,5 +103,5 @@ def eventstore_app(settings: Settings) -> web.Application:
             web.get("/v1/log/head", log_head),
         ],
         resources=[_store],
-        checks={"database": _database},
+        checks={"database": lambda app: app[STORE].check()},
     )

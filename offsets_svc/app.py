@@ -14,7 +14,6 @@ from eskit.offsets import Claims, Commit, Committed
 from eskit.settings import Settings
 from eskit.web import bodies, queries
 from eskit.web.app import create_app
-from eskit.web.health import Check
 from eskit.web.problems import problem
 from offsets_svc import requests
 from offsets_svc.store import OffsetStore, Outcome, open_offset_store
@@ -83,13 +82,6 @@ async def _store(app: web.Application) -> AsyncIterator[None]:
         yield
 
 
-def _database(app: web.Application) -> Check:
-    async def check() -> None:
-        await app[STORE].check()
-
-    return check
-
-
 def offsets_app(settings: Settings) -> web.Application:
     """The offsets service."""
     return create_app(
@@ -103,5 +95,5 @@ def offsets_app(settings: Settings) -> web.Application:
             web.get("/v1/consumers/{consumer}", get_consumer),
         ],
         resources=[_store],
-        checks={"database": _database},
+        checks={"database": lambda app: app[STORE].check()},
     )

@@ -30,7 +30,8 @@ def pytest_report_header() -> str:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    for line in dict.fromkeys(config.stash[_used]):
+    used = config.stash[_used]
+    for line in dict.fromkeys(used):
         terminalreporter.write_line(line)
 
 

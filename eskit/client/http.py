@@ -46,11 +46,13 @@ class ServiceClient:
         self._url = url.rstrip("/")
         self._timeout_s = timeout_s
         self._patience_s = patience_s
-        self._connections = connections
+        self._turns = asyncio.Semaphore(connections)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        connector = aiohttp.TCPConnector(limit=self._connections)
+        # No limit of its own: aiohttp gives a connection that becomes free to whoever asks next, so that with as many
+        # busy callers as connections one more would wait for ever. The semaphore serves in order.
+        connector = aiohttp.TCPConnector(limit=0)
         # The total bounds one attempt; aiohttp's own default would be five minutes.
         timeout = aiohttp.ClientTimeout(total=self._timeout_s, sock_connect=min(5.0, self._timeout_s))
         self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
@@ -104,7 +106,7 @@ class ServiceClient:
             raise EskitError(message)
         url = URL(self._url + path, encoded=True)
         try:
-            async with self._session.request(method, url, data=body, headers=headers) as response:
+            async with self._turns, self._session.request(method, url, data=body, headers=headers) as response:
                 content = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Unavailable(f"{self._url} does not answer ({type(error).__name__})") from error

@@ -23,7 +23,7 @@ def serve(consumer: Consumer, port_setting: str = "consumer_port", description: 
 
 def consumer_app(consumer: Consumer, settings: Settings) -> web.Application:
     """The application that answers for a consumer."""
-    return create_app(consumer.name, settings, checks={"consumer": lambda _: consumer.check})
+    return create_app(consumer.name, settings, checks={"consumer": lambda _: consumer.check()})
 
 
 def work(consumer: Consumer) -> Callable[[web.Application], Awaitable[None]]:

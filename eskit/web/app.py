@@ -21,11 +21,11 @@ def create_app(
     *,
     routes: Iterable[web.AbstractRouteDef] = (),
     resources: Iterable[Resource] = (),
-    checks: Mapping[str, Callable[[web.Application], health.Check]] | None = None,
+    checks: Mapping[str, health.Check] | None = None,
 ) -> web.Application:
     """An aiohttp application: its routes, health and metrics, and the resources that open at start and close at stop.
 
-    `checks` names what /readyz tests; each is made for the application, so that it can use the resources.
+    `checks` names what /readyz tests: each is called with the application, and raises what is wrong.
     """
     registry = CollectorRegistry()
     app = web.Application(
@@ -33,7 +33,7 @@ def create_app(
     )
     app[SETTINGS] = settings
     app[health.REGISTRY] = registry
-    app[health.CHECKS] = {name: make(app) for name, make in (checks or {}).items()}
+    app[health.CHECKS] = dict(checks or {})
     app.cleanup_ctx.extend(resources)
     app.add_routes([*routes, *health.ROUTES])
     return app

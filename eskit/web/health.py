@@ -15,7 +15,7 @@ from eskit.web.bodies import json_response
 
 log = logs.get(__name__)
 
-Check = Callable[[], Awaitable[None]]
+Check = Callable[[web.Application], Awaitable[None]]
 CHECKS: web.AppKey[dict[str, Check]] = web.AppKey("readiness_checks", dict)
 REGISTRY: web.AppKey[CollectorRegistry] = web.AppKey("metrics_registry", CollectorRegistry)
 
@@ -30,16 +30,16 @@ async def livez(_: web.Request) -> web.Response:
 async def readyz(request: web.Request) -> web.Response:
     """Test everything this service needs; 503 says what is wrong."""
     checks = request.app[CHECKS]
-    said = await asyncio.gather(*(_outcome(check) for check in checks.values()))
+    said = await asyncio.gather(*(_outcome(check, request.app) for check in checks.values()))
     results = dict(zip(checks, said, strict=True))
     ready = all(result == "ok" for result in results.values())
     return json_response({"status": "ready" if ready else "not ready", "checks": results}, status=200 if ready else 503)
 
 
-async def _outcome(check: Check) -> str:
+async def _outcome(check: Check, app: web.Application) -> str:
     try:
         async with asyncio.timeout(CHECK_S):
-            await check()
+            await check(app)
     except EskitError as error:
         return error.detail
     except TimeoutError:

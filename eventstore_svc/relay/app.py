@@ -7,7 +7,7 @@ from aiohttp import web
 from eskit.settings import Settings
 from eskit.web.app import create_app
 from eskit.web.bodies import SETTINGS
-from eskit.web.health import REGISTRY, Check
+from eskit.web.health import REGISTRY
 from eventstore_svc.relay.relay import Relay
 from eventstore_svc.relay.status import Status
 
@@ -17,16 +17,9 @@ STATUS: web.AppKey[Status] = web.AppKey("relay_status", Status)
 def relay_app(settings: Settings) -> web.Application:
     """Health and metrics of a relay."""
     settings.require("database_url", "kafka_bootstrap")
-    app = create_app("relay", settings, checks={"relay": _check})
+    app = create_app("relay", settings, checks={"relay": lambda app: app[STATUS].check()})
     app[STATUS] = Status(app[REGISTRY])
     return app
-
-
-def _check(app: web.Application) -> Check:
-    async def check() -> None:
-        await app[STATUS].check()
-
-    return check
 
 
 async def work(app: web.Application) -> None:

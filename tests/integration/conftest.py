@@ -1,10 +1,15 @@
 """Settings for the services under test."""
 
+from collections.abc import AsyncIterator
+
+import aiohttp
 import pytest
 
 from eskit.settings import Settings
+from eventstore_svc.app import eventstore_app
 from infra.local.broker import KafkaBroker
-from tests.services import config_for, own_log
+from tests.integration.eventstore_calls import Api
+from tests.services import config_for, own_log, running
 
 
 @pytest.fixture
@@ -17,3 +22,11 @@ def config(database_url: str) -> Settings:
 def log_config(database_url: str, kafka_broker: KafkaBroker) -> Settings:
     """A fresh database and a log, hence a topic, of the test's own on the shared broker."""
     return own_log(database_url, kafka_broker.bootstrap)
+
+
+@pytest.fixture
+async def api(config: Settings) -> AsyncIterator[Api]:
+    """A running event store with small limits."""
+    small = config_for(config.database_url, max_body_bytes=200_000, max_event_bytes=50_000, max_events=10)
+    async with running(eventstore_app(small), small, "eventstore_port") as url, aiohttp.ClientSession() as session:
+        yield Api(url, session)

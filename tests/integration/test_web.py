@@ -45,7 +45,7 @@ def app_for(config: Settings) -> web.Application:
         "test",
         config,
         routes=[web.get("/slow", slow), web.post("/echo", echo), web.get("/broken", broken)],
-        checks={"well": lambda _: well, "unwell": lambda _: unwell},
+        checks={"well": lambda _: well(), "unwell": lambda _: unwell()},
     )
     app[OPEN], app[BEGUN] = asyncio.Event(), asyncio.Event()
     return app
