@@ -184,7 +184,7 @@ def _as_stored(event: NewEvent, place: Recorded) -> Stored:
     """An event that was just stored; only its recorded time is not known here."""
     return Stored(
         position=place.position,
-        event_id=place.event_id,
+        event_id=str(place.event_id),
         entity_type=event.type.entity_type,
         originator_id=place.originator_id,
         version=place.version,

@@ -23,6 +23,11 @@ def uuid7() -> UUID:
     return UUID(int=value & ~(0xF << 76) & ~(0b11 << 62) | 0x7 << 76 | 0b10 << 62)
 
 
+def token() -> str:
+    """A short random text, to find one request in logs."""
+    return f"{_random.getrandbits(96):024x}"
+
+
 def from_key(key: str) -> UUID:
     """The event id of an idempotency key: a UUID as it is, any other text by UUIDv5."""
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from uuid import UUID
 
 import msgspec
 from aiohttp import web
@@ -25,7 +26,7 @@ MAX_PAGE = 1000
 class AppendedEvent(msgspec.Struct):
     """Where one event of an append stands."""
 
-    event_id: str
+    event_id: UUID
     originator: Originator
     position: int
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from aiohttp import web
 
 from eskit.errors import InvalidRequest
-from eskit.ids import uuid7
+from eskit.ids import token
 
 REQUEST_ID: web.RequestKey[str] = web.RequestKey("eskit_request_id", str)
 
@@ -20,7 +20,7 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 def request_id(request: web.Request) -> str:
     """The client's `X-Request-Id` where it is a short printable text, else a new one."""
     given = request.headers.get("X-Request-Id")
-    return given if given and _VALUE.fullmatch(given) else str(uuid7())
+    return given if given and _VALUE.fullmatch(given) else token()
 
 
 class Cause(NamedTuple):

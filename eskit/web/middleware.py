@@ -8,7 +8,7 @@ import time
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Histogram
 
 from eskit import logs
 from eskit.errors import (
@@ -35,20 +35,17 @@ class RequestMetrics:
         """Register under the service's name."""
         labels = ["service", "method", "route", "status"]
         self._service = service
-        self._requests = Counter("eskit_http_requests", "Requests answered.", labels, registry=registry)
-        self._seconds = Histogram("eskit_http_request_seconds", "Time to answer.", labels[:3], registry=registry)
+        self._seconds = Histogram("eskit_http_request_seconds", "Time to answer.", labels, registry=registry)
         # Finding a labelled child takes longer than counting on it.
-        self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self._children: dict[tuple[str, str, int], Histogram] = {}
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
         """One request."""
         key = (method, route, status)
-        children = self._children.get(key)
-        if children is None:
-            counter = self._requests.labels(self._service, method, route, str(status))
-            children = self._children[key] = (counter, self._seconds.labels(self._service, method, route))
-        children[0].inc()
-        children[1].observe(seconds)
+        child = self._children.get(key)
+        if child is None:
+            child = self._children[key] = self._seconds.labels(self._service, method, route, str(status))
+        child.observe(seconds)
 
 
 def middleware(metrics: RequestMetrics) -> Middleware:

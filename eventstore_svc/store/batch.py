@@ -50,7 +50,7 @@ def outcomes(
         end = start + len(append)
         if fault == 0:
             places = zip(append, versions[start:end], positions[start:end], strict=True)
-            recorded = [Recorded(str(e.event_id), e.originator_id, v or 0, p or 0) for e, v, p in places]
+            recorded = [Recorded(e.event_id, e.originator_id, v or 0, p or 0) for e, v, p in places]
             results.append(Appended(recorded, new=True))
         elif fault < 0:
             results.append(IdsKnown())

@@ -42,7 +42,7 @@ class NewEvent(msgspec.Struct, frozen=True, kw_only=True):
 class Recorded(NamedTuple):
     """Where an event stands in the log."""
 
-    event_id: str
+    event_id: UUID
     originator_id: str
     version: int
     position: int
@@ -71,7 +71,7 @@ def first_answer(asked: list[NewEvent], found: list[Stored]) -> Appended:
                 message, field=f"events[{index}].event_id", event_id=row.event_id, position=row.position
             )
     rows = [by_id[event.event_id] for event in asked]
-    return Appended([Recorded(r.event_id, r.originator_id, r.version, r.position) for r in rows], new=False)
+    return Appended([Recorded(UUID(r.event_id), r.originator_id, r.version, r.position) for r in rows], new=False)
 
 
 def _same(event: NewEvent, row: Stored) -> bool:
