@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import psycopg
 import pytest
@@ -118,6 +119,34 @@ def test_constraints_hold_below_the_function(filled: Settings, column: str, valu
         pytest.raises(psycopg.errors.IntegrityError, match=constraint),
     ):
         owner.execute(statement.encode())
+
+
+BROKEN_ARRAYS = [
+    "'{1,1}', '{1,9}', '{0,0}'",  # a stream that is not there
+    "'{1,1}', '{1,NULL}', '{0,0}'",
+    "'{1,1}', '{1,0}', '{0,0}'",
+    "'{1,1}', '{1}', '{0,0}'",
+    "'{1,NULL}', '{1,1}', '{0,0}'",
+    "'{1,2}', '{1,1}', '{0}'",
+    "'{2,1}', '{1,1}', '{0,0}'",
+]
+
+
+@pytest.mark.parametrize("arrays", BROKEN_ARRAYS)
+def test_arrays_that_do_not_fit_leave_no_hole(filled: Settings, arrays: str) -> None:
+    """A writer that calls the function by itself can append, or fail; the log stays dense either way."""
+    call = (
+        f"SELECT append_batch({arrays}, ARRAY[gen_random_uuid(), gen_random_uuid()], '{{A,A}}', '{{x,x}}', '{{y,y}}',"
+        " ARRAY[NULL, NULL]::timestamptz[], '{Thing}', '{new}', '{}')"
+    )
+    with psycopg.connect(conninfo(filled, schema(filled), "writer", "test"), autocommit=True) as writer:
+        with suppress(psycopg.DatabaseError):
+            writer.execute(call.encode())
+        dense = "SELECT count(*) = max(position) FROM events"
+        streams = "SELECT count(*) AS n, max(version) AS last FROM events GROUP BY originator_id"
+        versions = f"SELECT bool_and(n = last) FROM ({streams}) AS streams"
+        outbox = "SELECT (SELECT count(*) FROM outbox) = (SELECT count(*) FROM events)"
+        assert [writer.execute(query.encode()).fetchone() for query in (dense, versions, outbox)] == [(True,)] * 3
 
 
 async def test_event_and_outbox_row_come_in_one_transaction(config: Settings) -> None:

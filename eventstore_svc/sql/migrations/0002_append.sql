@@ -18,19 +18,22 @@ CREATE FUNCTION append_batch(
 ) LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
     now_at    timestamptz;
-    head      bigint;
+    before    bigint;         -- position of the log's last event
+    head      bigint;         -- the same, as the batch goes on
     latest    integer[];      -- of each stream of the batch: its version, as the batch goes on
     found_ids uuid[];
     total     CONSTANT integer := cardinality(append_of);
     first     integer := 1;   -- first event of the append at hand
     i         integer;
     skipped   integer;
+    inserted  integer;
     fault     integer;
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended('eskit.log ' || current_schema(), 0));
 
-    SELECT position, recorded_at INTO head, now_at FROM events ORDER BY position DESC LIMIT 1;
-    head := coalesce(head, 0);
+    SELECT position, recorded_at INTO before, now_at FROM events ORDER BY position DESC LIMIT 1;
+    before := coalesce(before, 0);
+    head := before;
     -- Never back along the log, also when the clock goes back.
     now_at := greatest(clock_timestamp(), now_at);
 
@@ -89,6 +92,11 @@ BEGIN
            AS n (position, version, stream, event_id, action, payload, metadata, occurred)
       JOIN unnest(stream_types, stream_ids) WITH ORDINALITY AS s (entity_type, originator_id, stream) USING (stream)
      WHERE n.position IS NOT NULL;
+    GET DIAGNOSTICS inserted = ROW_COUNT;
+    IF inserted <> head - before THEN
+        -- Arrays that do not fit together must not leave a hole in the log.
+        RAISE EXCEPTION 'append_batch: % positions for % events', head - before, inserted USING ERRCODE = 'data_exception';
+    END IF;
     INSERT INTO outbox (position) SELECT n FROM unnest(positions) AS n WHERE n IS NOT NULL;
 END $$;
 COMMENT ON FUNCTION append_batch IS 'Stores a batch of appends; see the migration that made it.';
