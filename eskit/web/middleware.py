@@ -59,7 +59,8 @@ def middleware(metrics: RequestMetrics) -> Middleware:
         seconds = time.perf_counter() - started
         resource = request.match_info.route.resource
         metrics.observe(request.method, resource.canonical if resource else "unknown", response.status, seconds)
-        if not response.prepared:
+        # A client that gave an id, or that met an error, may want to find its request in our logs; others pay nothing.
+        if (response.status >= 400 or "X-Request-Id" in request.headers) and not response.prepared:
             response.headers["X-Request-Id"] = ident
         _access_log(request, response.status, seconds, ident)
         return response

@@ -41,11 +41,14 @@ class Batcher:
         self._max_queue = max_queue
         self._queue: deque[_Waiting] = deque()
         self._wake = asyncio.Event()
+        self._stopping = False
         self._connection: AsyncConnection | None = None
         self.committed = asyncio.Event()  # set after each commit; whoever tells others of it clears it
 
     async def append(self, events: Sequence[NewEvent]) -> Outcome:
         """Store all events or none; raises Unavailable, Overloaded, OutcomeUnknown."""
+        if self._stopping:
+            raise Unavailable("The service is stopping; try again")
         if len(self._queue) >= self._max_queue:
             raise Overloaded(f"{self._max_queue} appends are waiting for the database; try again")
         waiting = _Waiting(events, asyncio.get_running_loop().create_future())
@@ -54,18 +57,18 @@ class Batcher:
         return await waiting.outcome
 
     async def run(self) -> None:
-        """Store batches until cancelled; a batch in flight is finished first."""
-        try:
-            while True:
-                await self._wake.wait()
-                self._wake.clear()
-                while batch := self._take():
-                    await asyncio.shield(asyncio.ensure_future(self._store(batch)))
-        finally:
-            for waiting in self._queue:
-                _fail(waiting, Unavailable("The service is stopping; try again"))
-            self._queue.clear()
-            await self._disconnect()
+        """Store batches until `stop`. Not to be cancelled: a batch in flight would have an unknown outcome."""
+        while not self._stopping:
+            await self._wake.wait()
+            self._wake.clear()
+            while batch := self._take():
+                await self._store(batch)
+        await self._disconnect()
+
+    def stop(self) -> None:
+        """Let `run` return when everything that waits is stored, and take no more."""
+        self._stopping = True
+        self._wake.set()
 
     def _take(self) -> list[_Waiting]:
         batch: list[_Waiting] = []
@@ -95,9 +98,8 @@ class Batcher:
             await self._give_up(batch, error)
         else:
             self.committed.set()
-            for waiting, outcome in zip(batch, results, strict=True):
-                if not waiting.outcome.done():
-                    waiting.outcome.set_result(outcome)
+            # Not at once: the next batch is sent first, and Postgres works on it while these are answered.
+            asyncio.get_running_loop().call_soon(_answer, batch, results)
 
     async def _stored_for_sure(self, appends: list[Sequence[NewEvent]]) -> list[Outcome]:
         try:
@@ -142,6 +144,12 @@ class Batcher:
 def _may_be_stored(cause: BaseException | None) -> bool:
     """Whether the commit may have happened: yes when the connection broke, no when the server answered."""
     return isinstance(cause, _SESSION_ENDED) or getattr(cause, "sqlstate", None) is None
+
+
+def _answer(batch: list[_Waiting], results: list[Outcome]) -> None:
+    for waiting, outcome in zip(batch, results, strict=True):
+        if not waiting.outcome.done():
+            waiting.outcome.set_result(outcome)
 
 
 def _fail(waiting: _Waiting, error: Exception) -> None:

@@ -106,10 +106,10 @@ async def open_event_store(settings: Settings, application: str) -> AsyncIterato
     batcher = Batcher(connect, max_batch=settings.max_batch, max_queue=settings.max_queue)
     tell = partial(notices.send, connect, ours, batcher.committed)
     async with connections.open_pool(settings, info, ours, context) as pool:
-        tasks = [asyncio.create_task(batcher.run()), asyncio.create_task(tell())]
+        telling, storing = asyncio.create_task(tell()), asyncio.create_task(batcher.run())
         try:
             yield EventStore(pool, batcher, info, settings)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            telling.cancel()
+            batcher.stop()
+            await asyncio.gather(telling, storing, return_exceptions=True)
