@@ -41,13 +41,13 @@ class Batcher:
         self._max_queue = max_queue
         self._queue: deque[_Waiting] = deque()
         self._wake = asyncio.Event()
-        self._stopping = False
+        self.stopping = False
         self._connection: AsyncConnection | None = None
         self.committed = asyncio.Event()  # set after each commit; whoever tells others of it clears it
 
     async def append(self, events: Sequence[NewEvent]) -> Outcome:
         """Store all events or none; raises Unavailable, Overloaded, OutcomeUnknown."""
-        if self._stopping:
+        if self.stopping:
             raise Unavailable("The service is stopping; try again")
         if len(self._queue) >= self._max_queue:
             raise Overloaded(f"{self._max_queue} appends are waiting for the database; try again")
@@ -58,16 +58,23 @@ class Batcher:
 
     async def run(self) -> None:
         """Store batches until `stop`. Not to be cancelled: a batch in flight would have an unknown outcome."""
-        while not self._stopping:
-            await self._wake.wait()
-            self._wake.clear()
-            while batch := self._take():
-                await self._store(batch)
-        await self._disconnect()
+        try:
+            while not self.stopping:
+                await self._wake.wait()
+                self._wake.clear()
+                while batch := self._take():
+                    await self._store(batch)
+        finally:
+            # However this ends, nobody may wait for an answer that does not come.
+            self.stopping = True
+            for waiting in self._queue:
+                _fail(waiting, Unavailable("The service is stopping; try again"))
+            self._queue.clear()
+            await self._disconnect()
 
     def stop(self) -> None:
         """Let `run` return when everything that waits is stored, and take no more."""
-        self._stopping = True
+        self.stopping = True
         self._wake.set()
 
     def _take(self) -> list[_Waiting]:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from psycopg import AsyncConnection
 
-from eskit.errors import EskitError, NotFound, OutcomeUnknown, TooLarge, VersionConflict
+from eskit.errors import EskitError, NotFound, OutcomeUnknown, TooLarge, Unavailable, VersionConflict
 from eskit.events import Stored
 from eskit.postgres import connections
 from eskit.postgres.connections import Pool
@@ -90,6 +90,8 @@ class EventStore:
 
     async def check(self) -> None:
         """Raises what keeps the store from working: the database is away, or its schema is not ours."""
+        if self._batcher.stopping:
+            raise Unavailable("This process takes no more appends")
         await connections.check(self._info, schema(self._settings))
 
 
