@@ -60,9 +60,11 @@ class Supervisor:
 
     def listen_to_signals(self) -> None:
         """From now on Ctrl-C, SIGTERM and a closed terminal raise KeyboardInterrupt, once."""
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup keeps us running
-                signal.signal(number, self._on_signal)
+        # SIGINT also where a script that put us in the background had it ignored: who sends it means it.
+        signal.signal(signal.SIGINT, self._on_signal)
+        signal.signal(signal.SIGTERM, self._on_signal)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup keeps us running
+            signal.signal(signal.SIGHUP, self._on_signal)
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         now = time.monotonic()
