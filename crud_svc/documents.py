@@ -91,6 +91,10 @@ def difference(old: Document, new: Document) -> bytes | None:
     payload = encode({"merge_patch": patch} if exact else {"json_patch": json_patch(old, new)})
     if len(payload) > ALWAYS_PATCH_BYTES:
         # Removing many members takes more bytes than what is left: a shrinking document must not hit the event limit.
-        whole = encode({"json_patch": [{"op": "replace", "path": "", "value": new}]})
-        return min(payload, whole, key=len)
+        return min(payload, replacement(new), key=len)
     return payload
+
+
+def replacement(new: Document) -> bytes:
+    """The payload of the Updated event that leads to a document from any other."""
+    return encode({"json_patch": [{"op": "replace", "path": "", "value": new}]})

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from crud_svc import patches
 from crud_svc.documents import Document, merged
-from crud_svc.exact_json import MAX_DEPTH, encode, parse_object
+from crud_svc.exact_json import MAX_DEPTH, depth, encode, parse_object
 from eskit.errors import Deleted, EskitError, NotFound
 from eskit.events import Stored
 
@@ -78,18 +78,21 @@ def _deleted(state: State, event: Stored) -> State:
 def _updated(state: State, event: Stored) -> State:
     if state.document is None:
         return state
-    payload = parse_object(event.payload.encode(), levels=MAX_DEPTH + AROUND_VALUES)
-    document = _patched(state.document, payload, len(event.payload))
-    return replace(state, document=document, text=None) if isinstance(document, dict) else state
+    document = updated(state.document, event.payload.encode())
+    return state if document is None else replace(state, document=document, text=None)
 
 
-def _patched(document: Document, payload: Document, size: int) -> Any:
-    match payload:
-        case {"merge_patch": patch} if len(payload) == 1:
-            return merged(document, patch)
-        case {"json_patch": patch} if len(payload) == 1:
-            return patches.apply(document, patches.checked(patch), size + MAX_COPIED_BYTES)
-    return None
+def updated(document: Document, payload: bytes) -> Document | None:
+    """The document after an Updated event with this payload; None when it makes none; raises EskitError."""
+    said = parse_object(payload, levels=MAX_DEPTH + AROUND_VALUES)
+    result: Any = None
+    match said:
+        # The result is as deep as the deeper of the two, and one too deep could not be changed or sent back any more.
+        case {"merge_patch": patch} if len(said) == 1 and depth(patch) <= MAX_DEPTH:
+            result = merged(document, patch)
+        case {"json_patch": patch} if len(said) == 1:
+            result = patches.apply(document, patches.checked(patch), len(payload) + MAX_COPIED_BYTES)
+    return result if isinstance(result, dict) else None
 
 
 _CHANGES: dict[str, Callable[[State, Stored], State]] = {

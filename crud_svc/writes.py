@@ -7,12 +7,12 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from crud_svc import patches, preconditions
-from crud_svc.documents import Document, difference, merged
-from crud_svc.exact_json import encode
+from crud_svc.documents import Document, difference, merged, replacement
+from crud_svc.exact_json import encode, identical
 from crud_svc.preconditions import Tags
 from crud_svc.requests import About, Target
-from crud_svc.state import CREATED, DELETED, UPDATED, State
-from eskit.errors import AlreadyExists, PatchFailed, TooLarge
+from crud_svc.state import CREATED, DELETED, UPDATED, State, updated
+from eskit.errors import AlreadyExists, EskitError, PatchFailed, TooLarge
 
 
 class Decision(NamedTuple):
@@ -78,10 +78,25 @@ def delete(target: Target, about: About, wanted: Tags) -> Write:
 def _update(target: Target, about: About, wanted: Tags, change: Callable[[Document], Document]) -> Write:
     def decide(state: State) -> Decision | None:
         document = state.require(str(target))
-        payload = difference(document, change(document))
-        return None if payload is None else Decision(UPDATED, payload)
+        new = change(document)
+        payload = difference(document, new)
+        if payload is None:
+            return None
+        # What is answered must be what replay makes of the event: an event that replay refuses would be a lost write.
+        if _leads_to(document, payload, new):
+            return Decision(UPDATED, payload)
+        if _leads_to(document, whole := replacement(new), new):
+            return Decision(UPDATED, whole)
+        raise EskitError("The change cannot be stored in a form that can be read again; nothing is changed")
 
     return Write(target, about, partial(_check, target, wanted), decide)
+
+
+def _leads_to(document: Document, payload: bytes, new: Document) -> bool:
+    try:
+        return identical(updated(document, payload), new)
+    except (EskitError, RecursionError):
+        return False
 
 
 def _bounded(document: Document, limit_bytes: int) -> Document:

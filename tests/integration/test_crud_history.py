@@ -89,3 +89,15 @@ async def test_an_entity_created_anew_continues_its_history(crud: Crud) -> None:
     assert (await crud.get("u", "?version=2")).said == (410, "deleted")
     beyond = await crud.get("u", "?version=4")
     assert (beyond.said, beyond.json["version"]) == ((404, "not-found"), 3)
+
+
+@pytest.mark.parametrize("levels", [99, 100, 101])
+async def test_what_a_write_answers_after_a_foreign_event_is_what_is_read(crud: Crud, levels: int) -> None:
+    await crud.create("u", {"a": []})
+    await crud.foreign("u", "Updated", b'{"merge_patch":{"a":%s}}' % (b"[" * levels + b"1" + b"]" * levels))
+    for patch in ([{"op": "add", "path": "/a/-", "value": 2}], [{"op": "add", "path": "/n", "value": None}]):
+        written = await crud.patch("u", patch, Prefer="return=representation")
+        read = await crud.get("u")
+        assert (written.status, written.headers["ETag"], written.body) == (200, read.headers["ETag"], read.body)
+    assert (await crud.get("u")).json["n"] is None
+    assert (await crud.put("u", read.body, Prefer="return=representation")).body == read.body

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crud_svc.documents import difference
-from crud_svc.exact_json import MAX_DEPTH, encode, parse_object
+from crud_svc.exact_json import MAX_DEPTH, depth, encode, parse_object
 from crud_svc.state import State, fold
 from eskit.errors import Deleted, NotFound
 from eskit.events import Stored
@@ -143,3 +143,29 @@ def test_the_deepest_document_can_be_updated_and_read() -> None:
         assert payload is not None
         state = fold(state, event(state.version + 1, "Updated", payload))
         assert state.body() == deep(inner)
+
+
+def too_deep(levels: int) -> str:
+    return "[" * levels + "1" + "]" * levels
+
+
+@pytest.mark.parametrize("levels", range(MAX_DEPTH - 3, MAX_DEPTH + 4))
+@pytest.mark.parametrize(
+    "patch",
+    [
+        '{"merge_patch":{"a":%s}}',
+        '{"merge_patch":{"b":{"c":%s}}}',
+        '{"json_patch":[{"op":"add","path":"/a","value":%s}]}',
+        '{"json_patch":[{"op":"replace","path":"","value":{"a":%s}}]}',
+        '{"json_patch":[{"op":"add","path":"/a","value":%s},{"op":"move","from":"/a","path":"/b/c"}]}',
+    ],
+)
+def test_no_event_makes_a_document_too_deep_for_our_own_writes(patch: str, levels: int) -> None:
+    state = folded(("Created", '{"b":{}}'), ("Updated", patch % too_deep(levels)))
+    document = state.require("it")
+    assert depth(document) <= MAX_DEPTH
+    assert (depth(document) > 2) == (levels + (2 if '"c"' in patch or "/c" in patch else 1) <= MAX_DEPTH)
+    wanted = {**document, "n": None}
+    payload = difference(document, wanted)
+    assert payload is not None
+    assert fold(state, event(3, "Updated", payload)).document == wanted
