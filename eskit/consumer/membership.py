@@ -139,8 +139,11 @@ class Membership:
 
     def _take_away(self, removed: Partitions, tell: Callable[[Partitions], None]) -> None:
         self._owned -= removed
-        self._paused -= removed
         tell(removed)
+        # librdkafka keeps a pause beyond the assignment: a partition that comes back would never be read again.
+        if paused := self._paused & removed:
+            self._consumer.resume(self._at(paused))
+            self._paused -= paused
         reading = [p for p in removed if self._inboxes.pop(p, None) is not None]
         self._consumer.incremental_unassign(self._at(reading))
 

@@ -8,12 +8,14 @@ from collections.abc import AsyncIterator
 import pytest
 
 from eskit.consumer import Consumer, Record, Tuning
-from eskit.consumer.membership import BATCH
+from eskit.consumer.membership import BATCH, PATIENCE_S
+from eskit.consumer.worker import Worker
 from eskit.errors import Unavailable
 from eskit.events import Event
 from eskit.settings import Settings
 from infra.local.broker import KafkaBroker
 from tests.integration.consuming import (
+    PARTITIONS,
     Seen,
     Topic,
     all_saved,
@@ -185,3 +187,32 @@ async def test_a_slow_handler_holds_the_topic_back(config: Settings, topic: Topi
     assert seen.in_order()
     assert len(seen.records) == 2000
     assert longest < 20 + 2 * BATCH
+
+
+async def test_partitions_that_were_paused_given_away_and_come_back_are_read_again(
+    config: Settings, topic: Topic
+) -> None:
+    topic.add_positions(range(1, 401))
+    gate = asyncio.Event()
+    seen = Seen()
+    first, second = (Consumer("billing", tuning=Tuning(queue_events=5, grace_s=0.1)) for _ in range(2))
+
+    async def handler(record: Record) -> None:
+        await gate.wait()
+        seen.records.append((record.partition, record.event.position))
+
+    for consumer in (first, second):
+        consumer.on_record()(handler)
+    async with consuming(config, first):
+        await until(lambda: len(first.partitions) == PARTITIONS)
+        await until(lambda: all(len(worker.inbox) for worker in workers(first)))
+        await asyncio.sleep(2 * PATIENCE_S)  # full for so long, they are paused
+        async with consuming(config, second):
+            await until(lambda: len(second.partitions) == PARTITIONS // 2)
+        await until(lambda: len(first.partitions) == PARTITIONS)
+        gate.set()
+        await until(lambda: seen.has(range(1, 401)), 15)
+
+
+def workers(consumer: Consumer) -> list[Worker]:
+    return list(consumer.runtime.workers.values()) if consumer.runtime else []
