@@ -32,7 +32,10 @@ class Sample:
 
 @dataclass(frozen=True)
 class Truth:
-    """What git says of a commit: every path that ever was, with its version; documents of those that are."""
+    """What git says of a commit: every path that ever was, with its version; documents of those that are.
+
+    The versions come from the log, the documents from the commit's tree: each would show what the other has lost.
+    """
 
     versions: dict[str, int]
     documents: dict[str, Document]
@@ -40,8 +43,12 @@ class Truth:
     events: int
 
     def entry(self, ident: str) -> Entry:
-        """What the stack should say of an entity."""
-        return Entry(ident, self.versions[ident], self.documents.get(ident))
+        """What the stack should say of an entity. Version 0, which none has, where the log does not know the path."""
+        return Entry(ident, self.versions.get(ident, 0), self.documents.get(ident))
+
+    def idents(self) -> set[str]:
+        """Every entity of which git says something."""
+        return {*self.versions, *self.documents}
 
 
 @dataclass(frozen=True)
@@ -90,8 +97,9 @@ def ask_git(repository: Repository, commit: str, seed: int) -> Truth:
 def compare_topic(truth: Truth, entries: dict[str, Entry], complaints: Iterable[str]) -> Comparison:
     """The tree that the consumer has folded."""
     found = Comparison("topic")
-    for ident in sorted({*truth.versions, *entries}):
-        expected = truth.entry(ident) if ident in truth.versions else None
+    known = truth.idents()
+    for ident in sorted(known | entries.keys()):
+        expected = truth.entry(ident) if ident in known else None
         found.check(ident, _said(expected), _said(entries.get(ident)))
     found.mismatches += [
         Mismatch("topic", complaint, "every event once, in order", "it was not") for complaint in complaints
@@ -107,7 +115,7 @@ async def compare_rest(truth: Truth, entities: Entities, entity_type: str) -> Co
         entry = await _get(entities, entity_type, ident)
         found.check(ident, _said(truth.entry(ident)), _said(entry))
 
-    await _all(sorted(truth.versions), one)
+    await _all(sorted(truth.idents()), one)
     return found
 
 

@@ -29,6 +29,14 @@ class NotGitError(Exception):
     """What git said cannot be read; the message is for a person."""
 
 
+def missing_blob(blob: str, path: str) -> NotGitError:
+    """The error for a blob whose size git cannot tell."""
+    return NotGitError(
+        f"the repository has not got the blob {blob} of {path!r}: it is damaged or not cloned as a whole "
+        "(`git fsck` lists all that is missing)"
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """What a commit did to one path, against its first parent. A deletion has mode 000000."""
@@ -155,6 +163,8 @@ def parse_tree(listing: bytes) -> dict[bytes, Document]:
         if not tab or len(parts) != 4:
             raise NotGitError(f"git ls-tree has an entry that cannot be read: {entry[:120]!r}")
         mode, _, blob, size = parts
+        if size != "-" and not size.isdigit():  # git says BAD
+            raise missing_blob(blob, printable(path))
         found[path] = document(path, mode, blob, None if size == "-" else int(size))
     return found
 

@@ -9,7 +9,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Self
 
-from examples.git_history.history import LOG_FORMAT, SUBMODULE, Commit, Document, NotGitError, parse_log, parse_tree
+from examples.git_history.history import (
+    LOG_FORMAT,
+    SUBMODULE,
+    Commit,
+    Document,
+    NotGitError,
+    missing_blob,
+    parse_log,
+    parse_tree,
+    printable,
+)
 
 CHUNK_BYTES = 1 << 16
 SIZES_AT_ONCE = 500  # both pipes hold that many lines, so that neither side waits for the other
@@ -85,7 +95,7 @@ class Sizes:
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
-        self._known: OrderedDict[str, int | None] = OrderedDict()
+        self._known: OrderedDict[str, int] = OrderedDict()
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -97,12 +107,15 @@ class Sizes:
         if self._process is not None:
             self._process.communicate()
 
-    def of(self, commit: Commit) -> dict[str, int | None]:
-        """The sizes of a commit's new blobs; None for one that this repository has not got."""
-        blobs = [c.blob for c in commit.changes if c.status != "D" and c.mode != SUBMODULE]
-        unknown = [blob for blob in dict.fromkeys(blobs) if blob not in self._known]
+    def of(self, commit: Commit) -> dict[str, int]:
+        """The sizes of a commit's new blobs; raises NotGitError for one that this repository has not got."""
+        blobs = {c.blob: c.path for c in commit.changes if c.status != "D" and c.mode != SUBMODULE}
+        unknown = [blob for blob in blobs if blob not in self._known]
         for start in range(0, len(unknown), SIZES_AT_ONCE):
             self._ask(unknown[start : start + SIZES_AT_ONCE])
+        for blob, path in blobs.items():
+            if blob not in self._known:
+                raise missing_blob(blob, printable(path))
         sizes = {blob: self._known[blob] for blob in blobs}
         while len(self._known) > SIZES_KEPT:
             self._known.popitem(last=False)
@@ -119,4 +132,5 @@ class Sizes:
             answer = process.stdout.readline().strip()
             if not answer:
                 raise NotGitError(f"git cat-file of {self._repository.path} ended")
-            self._known[blob] = int(answer) if answer.isdigit() else None
+            if answer.isdigit():  # else git says that it has not got it
+                self._known[blob] = int(answer)

@@ -64,7 +64,10 @@ async def fold(config: Settings, entity_type: str, until: int | None) -> tuple[T
             if running.done():
                 running.result()
             if not caught_up.done() and reader.seen() == before:
-                raise StackError(f"no event came for {STALL_S:.0f} s, {before} have come: does the relay run?")
+                raise StackError(
+                    f"no event came for {STALL_S:.0f} s, {before} have come: does the relay run? And is this the only "
+                    f"tree program of the type {entity_type}? Two at once share the partitions, and neither has all."
+                )
         seconds = time.monotonic() - (reader.first_event or time.monotonic())
         return reader.tree(), seconds
     finally:

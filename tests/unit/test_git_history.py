@@ -178,3 +178,25 @@ def test_the_history_is_the_same_under_any_configuration(sample: Repository) -> 
                     "diff.renames copies", "diff.ignoreSubmodules all"):  # fmt: skip
         subprocess.run(["git", "-C", sample.path, "config", *setting.split()], check=True)
     assert list(sample.log("main")) == plain
+
+
+def test_a_missing_blob_is_named_whoever_asks_for_it(tmp_path: Path) -> None:
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b", *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    git("init", "--quiet")
+    (tmp_path / "file").write_text("hello")
+    git("add", ".")
+    git("commit", "--quiet", "--message", "one")
+    blob = git("rev-parse", "HEAD:file")
+    (tmp_path / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+
+    repository = Repository(tmp_path)
+    said = f"has not got the blob {blob} of 'file'"
+    with pytest.raises(NotGitError, match=said):
+        repository.tree("HEAD")
+    with pytest.raises(NotGitError, match=said):
+        repository.document("HEAD", b"file")
+    with Sizes(repository) as sizes, pytest.raises(NotGitError, match=said):
+        sizes.of(next(repository.log("HEAD")))

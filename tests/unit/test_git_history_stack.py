@@ -1,5 +1,6 @@
 """The git example's other half: what is sent, how far it has come, the fold of the events, the comparison."""
 
+import asyncio
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -8,9 +9,13 @@ from uuid import UUID
 import msgspec
 import pytest
 
+from eskit.client.entities import Entity
+from eskit.errors import NotFound
 from eskit.events import Event, Originator
+from eskit.settings import Settings
+from examples.git_history import topic
 from examples.git_history.bookmark import Bookmark, position_in
-from examples.git_history.compare import Truth, compare_topic
+from examples.git_history.compare import Truth, compare_rest, compare_topic
 from examples.git_history.history import Commit, Step
 from examples.git_history.importer import Progress, about
 from examples.git_history.report import Report
@@ -117,3 +122,58 @@ def test_the_comparison_finds_what_differs_is_missing_and_is_too_much() -> None:
     report = Report("a" * 40, 1, 10, None, Summary(3, 0.0, []), [found], 1)
     assert report.mismatches == 4
     assert any(line.startswith("mismatches") and line.endswith("4") for line in report.lines())
+
+
+class Stored:
+    """The CRUD service's client, with these documents at version 1."""
+
+    def __init__(self, documents: dict[str, Any]) -> None:
+        self._documents = documents
+
+    async def get(self, _: str, ident: str, *, version: int | None = None) -> Entity:
+        if ident not in self._documents:
+            raise NotFound(ident)
+        return Entity(ident, version or 1, 1, msgspec.json.encode(self._documents[ident]))
+
+
+@pytest.mark.parametrize("stored", [["a"], ["a", "lost"]])
+async def test_a_path_of_the_tree_that_the_log_has_lost_is_a_mismatch(stored: list[str]) -> None:
+    documents = {"a": {"path": "a"}, "lost": {"path": "lost"}}
+    truth = Truth(versions={"a": 1}, documents=documents, samples=[], events=1)
+    in_stack = {ident: documents[ident] for ident in stored}
+    entities: Any = Stored(in_stack)
+    for found in (
+        compare_topic(truth, {ident: Entry(ident, 1, document) for ident, document in in_stack.items()}, []),
+        await compare_rest(truth, entities, "git.File"),
+    ):
+        assert found.compared == 2
+        assert [mismatch.ident for mismatch in found.mismatches] == ["lost"]
+
+
+class Stalled:
+    """A consumer to whom nothing comes."""
+
+    def __init__(self, _: str) -> None:
+        self.consumer = self
+        self._stopped = asyncio.Event()
+
+    async def run(self, _: Settings) -> None:
+        await self._stopped.wait()
+
+    async def caught_up(self, _: int) -> None:
+        await asyncio.Event().wait()
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def seen(self) -> int:
+        return 7
+
+
+async def test_a_tree_that_never_comes_names_what_it_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(topic, "TopicReader", Stalled)
+    monkeypatch.setattr(topic, "STALL_S", 0.01)
+    with pytest.raises(
+        StackError, match=r"7 have come: does the relay run\? .*only tree program of the type"
+    ):
+        await topic.fold(Settings(), "git.File", 1)
