@@ -29,9 +29,7 @@ from eventstore_svc.store import LAST_VERSION, EventStore, NewEvent, Recorded
 TRIES = 10
 PAUSE_S = 0.002
 
-FIRST_PAGE = 100
-MOST_PAGE = 1000
-PAGE_BYTES = 8 * 1024 * 1024
+PAGE = 1000
 
 # What depends on the state of the log, so that the answer to a request that was done before can be among them.
 _REFUSALS = (Conflict, NotFound, Deleted, PreconditionFailed, InvalidRequest, TooLarge)
@@ -67,20 +65,15 @@ class Entities:
 
     async def events(self, target: Target, first: int = 1, last: int = LAST_VERSION) -> AsyncGenerator[Stored, None]:
         """The events of the stream, in order, read in pages; none for a stream that does not exist."""
-        limit = FIRST_PAGE
-        while first <= last:
+        more = True
+        while more:
             try:
-                page = await self._store.stream(*target, from_version=first, to_version=last, limit=limit)
+                events, more = await self._store.stream(*target, from_version=first, to_version=last, limit=PAGE)
             except NotFound:
                 return
-            for event in page:
+            for event in events:
                 yield event
-            if len(page) < limit:
-                return
-            first = page[-1].version + 1
-            # So many events as fit into the memory that a page may take, going by those just read.
-            size_bytes = sum(len(event.payload) for event in page)
-            limit = max(1, min(MOST_PAGE, PAGE_BYTES * len(page) // max(1, size_bytes)))
+                first = event.version + 1
 
     async def read(self, target: Target, version: int = LAST_VERSION) -> State:
         """The state after a version, or after the last one below it."""

@@ -32,12 +32,6 @@ class SettingsError(EskitError):
     code, title = "settings", "Wrong setting"
 
 
-class SchemaMismatch(EskitError):
-    """The database schema is not the one this code was written for."""
-
-    code, title = "schema-mismatch", "Database schema does not fit"
-
-
 class TopicMismatch(EskitError):
     """The Kafka topic is not the one that Postgres has pinned; going on could lose or double events."""
 
@@ -159,6 +153,12 @@ class Unavailable(EskitError):
     retry_after_s: ClassVar[int] = 1
 
 
+class SchemaMismatch(Unavailable):
+    """The database schema is not the one this code was written for: migrate, or use another program."""
+
+    code, title = "schema-mismatch", "Database schema does not fit"
+
+
 class Overloaded(Unavailable):
     """More requests wait than can be answered in time; nothing was stored."""
 
@@ -181,9 +181,13 @@ def every_error(root: type[EskitError] = EskitError) -> Iterator[type[EskitError
         yield from every_error(child)
 
 
+# What a proxy between says of a service that is away, restarting or too busy.
+_AWAY = frozenset({429, 502, 503, 504})
+
+
 def error_for(status: int, code: str) -> type[EskitError]:
     """The class that was raised on the other side of the wire; the root for a code from a newer service."""
     for error in every_error():
         if error.code == code:
             return error
-    return Unavailable if status == 503 else EskitError
+    return Unavailable if status in _AWAY else EskitError

@@ -19,7 +19,7 @@ def configure(settings: Settings, service: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     console = settings.log_format == "console" or (settings.log_format == "auto" and sys.stderr.isatty())
-    renderer: Any = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
+    renderer: Any = _console() if console else structlog.processors.JSONRenderer()
     traceback = [] if console else [structlog.processors.format_exc_info]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
@@ -38,6 +38,11 @@ def configure(settings: Settings, service: str) -> None:
         cache_logger_on_first_use=False,
     )
     structlog.contextvars.bind_contextvars(service=service)
+
+
+def _console() -> structlog.dev.ConsoleRenderer:
+    # Where the package `rich` is installed, structlog would print each frame's local variables, secrets among them.
+    return structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
 
 
 def get(name: str) -> structlog.stdlib.BoundLogger:

@@ -14,8 +14,8 @@ from eskit.selectors import Selector
 from eskit.settings import Settings
 from eskit.web import bodies, queries
 from eskit.web.app import create_app
-from eskit.web.context import metadata_from_headers
-from eventstore_svc.requests import parse_append
+from eskit.web.context import REQUEST_ID, given_in_headers
+from eventstore_svc.requests import Cause, parse_append
 from eventstore_svc.store import LAST_VERSION, Appended, EventStore, open_event_store
 
 STORE: web.AppKey[EventStore] = web.AppKey("event_store", EventStore)
@@ -48,7 +48,8 @@ async def append(request: web.Request) -> web.Response:
     """Store one event, or several atomically."""
     settings = request.app[bodies.SETTINGS]
     body = await bodies.read(request, "application/json")
-    events = parse_append(body, metadata_from_headers(request), settings.max_events)
+    cause = Cause(given_in_headers(request), request[REQUEST_ID])
+    events = parse_append(body, cause, settings.max_events)
     return _answer(await request.app[STORE].append(events))
 
 
@@ -65,8 +66,7 @@ async def read_stream(request: web.Request) -> web.Response:
     first = queries.integer(request, "from_version", 1, least=1, most=LAST_VERSION)
     last = queries.integer(request, "to_version", LAST_VERSION, least=1, most=LAST_VERSION)
     limit = queries.integer(request, "limit", MAX_PAGE, least=1, most=MAX_PAGE)
-    events = await request.app[STORE].stream(kind, ident, from_version=first, to_version=last, limit=limit)
-    more = len(events) == limit and events[-1].version < last
+    events, more = await request.app[STORE].stream(kind, ident, from_version=first, to_version=last, limit=limit)
     return bodies.json_response(EventsPage([e.wire() for e in events], events[-1].version + 1 if more else None))
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 
-import psycopg
-
 from eskit import settings
 from eskit.errors import EskitError
 from eskit.postgres.boundary import boundary
+from eskit.postgres.migrations import connect_as_owner
 from eskit.postgres.statements import statement
 from eventstore_svc.store import schema
 
@@ -27,7 +26,7 @@ def main() -> int:
         sys.stderr.write(f"would publish the whole log of {name} to a new topic {config.topic}; say --yes to do it\n")
         return 0
     try:
-        with boundary(), psycopg.connect(config.require("database_url").database_url) as connection:
+        with boundary(), connect_as_owner(config.require("database_url").database_url) as connection:
             connection.execute("SELECT set_config('search_path', %s, false)", (f"{name},pg_temp",))
             events = connection.execute(REPUBLISH).rowcount
     except EskitError as error:

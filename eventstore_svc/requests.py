@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -13,6 +13,7 @@ from eskit import names, times
 from eskit.errors import InvalidRequest
 from eskit.ids import uuid7
 from eskit.web.bodies import decode
+from eskit.web.context import is_traceparent
 from eventstore_svc.store import LAST_VERSION, NEXT, NEXT_OF_EXISTING, NewEvent
 
 MAX_METADATA_KEYS = 64
@@ -45,6 +46,13 @@ class EventsIn(msgspec.Struct, forbid_unknown_fields=True):
     events: list[Raw]
 
 
+class Cause(NamedTuple):
+    """What came with the request beside its body."""
+
+    given: dict[str, str]  # metadata from its headers
+    request_id: str  # the correlation id of events that have no other
+
+
 class _Shape(msgspec.Struct):
     events: Raw | UnsetType = UNSET
 
@@ -56,17 +64,17 @@ _object = msgspec.json.Decoder(dict)
 _encode = msgspec.json.Encoder().encode
 
 
-def parse_append(body: bytes, from_headers: dict[str, str], max_events: int) -> list[NewEvent]:
+def parse_append(body: bytes, cause: Cause, max_events: int) -> list[NewEvent]:
     """The events of `POST /v1/events`; raises MalformedRequest, InvalidRequest naming the field."""
     if decode(body, _shape).events is UNSET:
-        return [_new_event(decode(body, _event), "", from_headers)]
+        return [_new_event(decode(body, _event), "", cause)]
     parts = decode(body, _several).events
     if not 1 <= len(parts) <= max_events:
         raise InvalidRequest(f"events must have 1 to {max_events} entries, not {len(parts)}", field="events")
     events = []
     for index, part in enumerate(parts):
         at = f"events[{index}]"
-        events.append(_new_event(decode(part, _event, at), f"{at}.", from_headers))
+        events.append(_new_event(decode(part, _event, at), f"{at}.", cause))
     _refuse_twice(events)
     return events
 
@@ -80,7 +88,7 @@ def _refuse_twice(events: list[NewEvent]) -> None:
         seen.add(event.event_id)
 
 
-def _new_event(event: EventIn, at: str, from_headers: dict[str, str]) -> NewEvent:
+def _new_event(event: EventIn, at: str, cause: Cause) -> NewEvent:
     decode(event.payload, _object, f"{at}payload")
     return NewEvent(
         event_id=event.event_id or uuid7(),
@@ -89,7 +97,7 @@ def _new_event(event: EventIn, at: str, from_headers: dict[str, str]) -> NewEven
         originator_id=names.originator_id(event.originator.id, f"{at}originator.id"),
         wanted=_wanted(event, at),
         payload=bytes(event.payload),
-        metadata=_encode(from_headers | _metadata(event.metadata, at)),
+        metadata=_encode(_metadata(event.metadata, cause, at)),
         occurred_on_us=_occurred(event.occurred_on, at),
     )
 
@@ -111,14 +119,20 @@ def _wanted(event: EventIn, at: str) -> int:
     return version
 
 
-def _metadata(metadata: dict[str, str], at: str) -> dict[str, str]:
+def _metadata(metadata: dict[str, str], cause: Cause, at: str) -> dict[str, str]:
+    """The event's own, and what the headers say, which a gateway may have set and a body must not overrule."""
     if len(metadata) > MAX_METADATA_KEYS:
         raise InvalidRequest(f"{at}metadata has more than {MAX_METADATA_KEYS} keys", field=f"{at}metadata")
     for key, value in metadata.items():
+        field = f"{at}metadata.{key[:MAX_METADATA_KEY]}"
         if not 1 <= len(key) <= MAX_METADATA_KEY or len(value) > MAX_METADATA_VALUE:
-            message = f"{at}metadata: keys have 1 to {MAX_METADATA_KEY} characters, values at most {MAX_METADATA_VALUE}"
-            raise InvalidRequest(message, field=f"{at}metadata.{key[:MAX_METADATA_KEY]}")
-    return metadata
+            limits = f"keys have 1 to {MAX_METADATA_KEY} characters, values at most {MAX_METADATA_VALUE}"
+            raise InvalidRequest(f"{at}metadata: {limits}", field=field)
+        if cause.given.get(key, value) != value:
+            raise InvalidRequest(f"{field} is not what the request's header says", field=field)
+        if key == "traceparent" and not is_traceparent(value):
+            raise InvalidRequest(f"{field} does not have the form of W3C Trace Context", field=field)
+    return {"correlation_id": cause.request_id, **cause.given, **metadata}
 
 
 def _occurred(moment: datetime | None, at: str) -> int | None:

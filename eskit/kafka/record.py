@@ -49,7 +49,7 @@ class Source:
         """The record of an event."""
         out = BytesIO()
         out.write(PREFIX)
-        metadata = _metadata.decode(event.metadata)
+        metadata = _metadata_of(event)
         event_type = event.event_type
         schemaless_writer(
             out,
@@ -81,6 +81,14 @@ class Source:
         if trace := metadata.get("traceparent"):
             headers.append(("traceparent", trace.encode()))
         return Record(key, out.getvalue(), headers)
+
+
+def _metadata_of(event: Stored) -> dict[str, str]:
+    try:
+        return _metadata.decode(event.metadata)
+    except msgspec.ValidationError:
+        # Nothing of ours stores other than strings; whoever did, must not keep everybody else's events from the topic.
+        return {key: str(value) for key, value in msgspec.json.decode(event.metadata).items()}
 
 
 def decode(value: bytes | None) -> Event:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, TypeVar
 
 import psycopg
@@ -18,7 +21,35 @@ from eskit.postgres.migrations import Schema, require_schema
 from eskit.settings import Settings
 
 T = TypeVar("T")
-Pool = AsyncConnectionPool[AsyncConnection]
+
+CONNECT_S = 3
+
+
+class Pool(AsyncConnectionPool[AsyncConnection]):
+    """A pool that knows how long an answer may take."""
+
+    answer_s = 35.0
+
+
+def answer_s(settings: Settings) -> float:
+    """How long to wait for an answer: the server ends a statement itself, unless it stands still."""
+    return settings.statement_timeout_s + 5.0
+
+
+def sever(connection: AsyncConnection) -> None:
+    """Break a connection under whoever waits on it, as a network would; the waiter gets an OperationalError."""
+    with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as copy:
+        copy.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def severed_after(connection: AsyncConnection, seconds: float) -> Iterator[None]:
+    """A deadline for what is inside. A cancellation would not do: psycopg then waits for the server to confirm it."""
+    timer = asyncio.get_running_loop().call_later(seconds, sever, connection)
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def role(schema: Schema, right: str) -> str:
@@ -38,10 +69,12 @@ def conninfo(settings: Settings, schema: Schema, right: str, application: str) -
         "statement_timeout": f"{settings.statement_timeout_s * 1000:.0f}",
         "idle_in_transaction_session_timeout": f"{settings.statement_timeout_s * 2000:.0f}",
         "timezone": "UTC",
+        # append_batch relies on a new snapshot for each statement, whatever the database's default is.
+        "default_transaction_isolation": r"read\ committed",
         "jit": "off",  # every statement of ours is short; compiling one takes longer than running it
     }
-    ours = {"connect_timeout": 3, "keepalives_idle": 10, "keepalives_interval": 3, "keepalives_count": 3,
-            "tcp_user_timeout": 15_000, "application_name": application}  # fmt: skip
+    ours = {"connect_timeout": CONNECT_S, "keepalives_idle": 10, "keepalives_interval": 3, "keepalives_count": 3,
+            "tcp_user_timeout": 15_000, "application_name": application, "client_encoding": "UTF8"}  # fmt: skip
     text = " ".join(f"-c {name}={value}" for name, value in options.items())
     merged: dict[str, Any] = {**ours, **given, "options": f"{given.get('options') or ''} {text}".strip()}
     return make_conninfo("", **merged)
@@ -64,7 +97,7 @@ async def connect(info: str, schema: Schema, context: AdaptContext | None = None
                 raise SchemaMismatch(message) from error
             raise
     try:
-        with boundary():
+        with boundary(), severed_after(connection, CONNECT_S):
             await require_schema(connection, schema)
     except BaseException:
         await connection.close()
@@ -79,9 +112,10 @@ async def open_pool(
     """A pool in autocommit. It opens without waiting: a service starts, and says 503, while its database is away."""
 
     async def configure(connection: AsyncConnection) -> None:
-        await require_schema(connection, schema)
+        with severed_after(connection, CONNECT_S):
+            await require_schema(connection, schema)
 
-    pool: Pool = AsyncConnectionPool(
+    pool = Pool(
         info,
         kwargs={"autocommit": True, "context": context},
         min_size=1,
@@ -92,6 +126,7 @@ async def open_pool(
         reconnect_timeout=3.0,
         open=False,
     )
+    pool.answer_s = answer_s(settings)
     await pool.open(wait=False)
     try:
         yield pool
@@ -113,13 +148,15 @@ async def _use(pool: Pool, work: Callable[[AsyncConnection], Awaitable[T]]) -> T
     with boundary():
         try:
             async with pool.connection() as used:
-                return await work(used)
+                with severed_after(used, pool.answer_s):
+                    return await work(used)
         except (psycopg.OperationalError, psycopg.InterfaceError):
             if used is None or not used.closed:
                 raise
         await pool.check()
         async with pool.connection() as fresh:
-            return await work(fresh)
+            with severed_after(fresh, pool.answer_s):
+                return await work(fresh)
 
 
 async def check(info: str, schema: Schema) -> None:

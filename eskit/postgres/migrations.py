@@ -13,7 +13,7 @@ import msgspec
 import psycopg
 from psycopg import AsyncConnection, Connection, sql
 
-from eskit.errors import SchemaMismatch
+from eskit.errors import SchemaMismatch, SettingsError
 
 _FILE = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 
@@ -66,7 +66,7 @@ def migrate(database_url: str, schema: Schema, say: Callable[[str], None] = lamb
 
     Connect as the owner. Raises SchemaMismatch when the database is newer, or an applied file has changed since.
     """
-    with psycopg.connect(database_url, autocommit=True, connect_timeout=10) as connection:
+    with connect_as_owner(database_url) as connection:
         connection.execute("SELECT pg_advisory_lock(hashtextextended('eskit.migrate', 0))")
         connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema.name)))
         # pg_temp last: otherwise a temporary table could stand in for ours inside a SECURITY DEFINER function.
@@ -82,6 +82,20 @@ def migrate(database_url: str, schema: Schema, say: Callable[[str], None] = lamb
                     (migration.version, migration.name, migration.checksum),
                 )
     return len(waiting)
+
+
+def connect_as_owner(database_url: str) -> Connection:
+    """A connection in autocommit; raises SettingsError for a wrong URL, SchemaMismatch where it is not UTF-8."""
+    try:
+        connection = psycopg.connect(database_url, autocommit=True, connect_timeout=10, client_encoding="UTF8")
+    except (psycopg.ProgrammingError, UnicodeError):
+        # The driver's own message quotes the URL, password and all.
+        raise SettingsError("ESKIT_DATABASE_URL is not a PostgreSQL URL", field="ESKIT_DATABASE_URL") from None
+    encoding = connection.execute("SHOW server_encoding").fetchone()
+    if encoding != ("UTF8",):
+        connection.close()
+        raise SchemaMismatch(f"the database's encoding is {encoding and encoding[0]}; make one with ENCODING 'UTF8'")
+    return connection
 
 
 def _waiting(connection: Connection, schema: Schema) -> list[Migration]:

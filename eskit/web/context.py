@@ -37,8 +37,8 @@ CAUSES = (
 )
 
 
-def metadata_from_headers(request: web.Request) -> dict[str, str]:
-    """correlation_id (the request id where none is given), causation_id, user, traceparent; raises InvalidRequest."""
+def given_in_headers(request: web.Request) -> dict[str, str]:
+    """correlation_id, causation_id, user, traceparent, as far as the headers have them; raises InvalidRequest."""
     found: dict[str, str] = {}
     for key, header in CAUSES:
         value = request.headers.get(header)
@@ -46,9 +46,18 @@ def metadata_from_headers(request: web.Request) -> dict[str, str]:
             if not _VALUE.fullmatch(value):
                 raise InvalidRequest(f"{header} must have 1 to {MAX_VALUE} printable ASCII characters", field=header)
             found[key] = value
-    found.setdefault("correlation_id", request[REQUEST_ID])
     trace = request.headers.get("traceparent")
     # The specification says to ignore a traceparent that is malformed, not to refuse the request.
-    if trace and _TRACEPARENT.fullmatch(trace):
+    if trace and is_traceparent(trace):
         found["traceparent"] = trace
     return found
+
+
+def metadata_from_headers(request: web.Request) -> dict[str, str]:
+    """The same, with the request's id where no correlation id is given: every event has one."""
+    return {"correlation_id": request[REQUEST_ID], **given_in_headers(request)}
+
+
+def is_traceparent(text: str) -> bool:
+    """Whether it has the form that W3C Trace Context gives it."""
+    return _TRACEPARENT.fullmatch(text) is not None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
+from urllib.parse import unquote_to_bytes
 
 import structlog
 from aiohttp import web
@@ -26,6 +28,7 @@ log = logs.get(__name__)
 _debug = logging.getLogger(__name__)  # asked on every request, so without structlog's proxy
 
 SLOW_S = 1.0
+_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 class RequestMetrics:
@@ -73,6 +76,8 @@ async def _answer(request: web.Request, handler: Handler, ident: str) -> web.Str
         if "Content-Encoding" in request.headers:
             message = "A request body must come without Content-Encoding"
             raise UnsupportedMediaType(message, field="Content-Encoding")  # noqa: TRY301 - the table below answers it
+        if "%" in request.rel_url.raw_path:
+            _require_utf8(request.rel_url.raw_path)
         return await handler(request)
     except EskitError as error:
         if error.status == 500:
@@ -83,6 +88,16 @@ async def _answer(request: web.Request, handler: Handler, ident: str) -> web.Str
     except Exception:
         log.exception("request failed", request_id=ident, method=request.method, path=request.path)
         return problem_response(EskitError("Something went wrong on our side; the log has the request id"), ident)
+
+
+def _require_utf8(raw_path: str) -> None:
+    """Refuse escapes that are not UTF-8, or no escapes at all: they would be taken as text, hence as another id."""
+    try:
+        unquote_to_bytes(raw_path).decode()
+    except UnicodeDecodeError:
+        raise MalformedRequest("The path is not percent-encoded UTF-8", field="path") from None
+    if _BAD_ESCAPE.search(raw_path):
+        raise MalformedRequest("In the path, `%` must be followed by two hexadecimal digits", field="path")
 
 
 def _translated(request: web.Request, error: web.HTTPException) -> EskitError:

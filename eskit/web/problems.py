@@ -18,7 +18,12 @@ def problem(error: EskitError) -> dict[str, Any]:
                 "detail": error.detail}  # fmt: skip
     if error.field is not None:
         document["field"] = error.field
-    return document | error.extra
+    return {key: _printable(value) for key, value in (document | error.extra).items()}
+
+
+def _printable(value: Any) -> Any:
+    # Headers that are not UTF-8 come with halves of surrogate pairs in them, which no answer can carry.
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
 
 
 def problem_response(error: EskitError, request_id: str) -> web.Response:

@@ -26,26 +26,30 @@ class Cursor:
             )
             raise TopicMismatch(message)
         self._published = [max(tail, floor) for tail in tails]  # what needs no sending, of each partition
-        self._in_flight: list[deque[int]] = [deque() for _ in tails]
+        self._in_flight: list[deque[tuple[int, int]]] = [deque() for _ in tails]  # position, bytes
         self.read = min(self._published)  # everything up to here has been read from the log
+        self.trimmed = floor  # everything up to here has left the outbox
         self.outstanding = 0
+        self.outstanding_bytes = 0
 
     def wants(self, partition: int, position: int) -> bool:
         """Whether this event must be sent: it is not on the topic yet."""
         return position > self._published[partition]
 
-    def sent(self, partition: int, position: int) -> None:
+    def sent(self, partition: int, position: int, size_bytes: int = 0) -> None:
         """The event was handed to the producer."""
-        self._in_flight[partition].append(position)
+        self._in_flight[partition].append((position, size_bytes))
         self.outstanding += 1
+        self.outstanding_bytes += size_bytes
 
     def delivered(self, partition: int) -> None:
         """The oldest event on its way to this partition has arrived; they arrive in order."""
-        self._in_flight[partition].popleft()
+        _, size_bytes = self._in_flight[partition].popleft()
         self.outstanding -= 1
+        self.outstanding_bytes -= size_bytes
 
     @property
     def published(self) -> int:
         """Everything up to this position is on the topic."""
-        oldest = [flight[0] for flight in self._in_flight if flight]
+        oldest = [flight[0][0] for flight in self._in_flight if flight]
         return min(oldest) - 1 if oldest else self.read

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -14,10 +15,11 @@ from eskit.kafka.murmur2 import partition
 from eskit.kafka.record import Source
 from eskit.settings import Settings
 from eventstore_svc.relay.cursor import Cursor
-from eventstore_svc.relay.topic import RECORD_OVERHEAD_BYTES
 
 MOST_AT_ONCE = 1000
 """Events of one `send`: the window may be exceeded by so many."""
+WINDOW_BYTES = 64 * 1024 * 1024
+"""Values on their way to Kafka at once, beside the window in records."""
 SERVE_EVERY = 200
 """Events between two looks at delivery reports, so that the producer's queue and ours do not grow apart."""
 
@@ -31,12 +33,14 @@ class Doubt(EskitError):
 class Publisher:
     """Sends events and follows their delivery in a Cursor. One thread uses it."""
 
-    def __init__(self, settings: Settings, partitions: int, cursor: Cursor) -> None:
-        """Starts a producer; Kafka need not be there yet."""
+    def __init__(self, settings: Settings, offsets: Sequence[int], cursor: Cursor, record_limit: int) -> None:
+        """Starts a producer. `offsets`: the last one given out in each partition, -1: none. `record_limit` in bytes."""
         self._topic = settings.topic
         self._source = Source(settings.log)
-        self._partitions = partitions
+        self._partitions = len(offsets)
+        self._offsets = list(offsets)
         self._cursor = cursor
+        self._window = settings.relay_window
         self._doubt: str | None = None
         self._progress = time.monotonic()
         config = client_config(settings, "eskit-relay") | {
@@ -48,11 +52,17 @@ class Publisher:
             "batch.size": 1_000_000,
             # Never give up on a record: a time-out would leave a gap behind which later records follow.
             "message.timeout.ms": 0,
-            "message.max.bytes": settings.max_event_bytes + RECORD_OVERHEAD_BYTES,
+            "message.max.bytes": record_limit,
             "queue.buffering.max.messages": settings.relay_window + MOST_AT_ONCE + 1,
+            "queue.buffering.max.kbytes": 4 * WINDOW_BYTES // 1024,
             "on_delivery": self._delivered,
         }
         self._producer = Producer(config)
+
+    @property
+    def full(self) -> bool:
+        """Whether as much is on its way as may be."""
+        return self._cursor.outstanding > self._window or self._cursor.outstanding_bytes > WINDOW_BYTES
 
     @property
     def stalled_s(self) -> float:
@@ -73,7 +83,7 @@ class Publisher:
                     produce(topic, record.value, record.key, where, headers=record.headers)
                 except (BufferError, KafkaException) as error:
                     raise Doubt(f"the producer refused position {event.position}: {error}") from error
-                cursor.sent(where, event.position)
+                cursor.sent(where, event.position, len(record.value))
                 sent += 1
                 if sent % SERVE_EVERY == 0:
                     self.serve()
@@ -82,22 +92,32 @@ class Publisher:
         return sent
 
     def serve(self, timeout_s: float = 0.0) -> None:
-        """Take delivery reports; raises Doubt when one is an error."""
-        self._producer.poll(timeout_s)
+        """Take delivery reports; raises Doubt when one is an error, or the producer has come to its end."""
+        try:
+            self._producer.poll(timeout_s)
+        except KafkaException as error:
+            raise Doubt(f"the producer has failed: {error.args[0]}") from error
         if self._doubt is not None:
             raise Doubt(self._doubt)
 
     def close(self, flush_s: float) -> None:
         """Give what is on its way `flush_s` seconds, then drop it."""
-        if flush_s:
-            self._producer.flush(flush_s)
-        self._producer.purge(in_queue=True, in_flight=True, blocking=False)
-        self._producer.poll(0)
+        with suppress(KafkaException):  # a producer that failed fatally says so again
+            if flush_s:
+                self._producer.flush(flush_s)
+        with suppress(KafkaException):
+            self._producer.purge(in_queue=True, in_flight=True, blocking=False)
+            self._producer.poll(0)
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
         if error is not None or self._doubt is not None:
             # What follows an undelivered record does not count: the tail will tell.
             self._doubt = self._doubt or f"a record was not delivered: {error}"
             return
-        self._cursor.delivered(message.partition() or 0)
+        where, offset = message.partition() or 0, message.offset()
+        if offset is not None and offset <= self._offsets[where]:
+            self._doubt = f"partition {where} gave out offset {offset} again: the topic was made anew"
+            return
+        self._offsets[where] = self._offsets[where] if offset is None else offset
+        self._cursor.delivered(where)
         self._progress = time.monotonic()

@@ -44,10 +44,10 @@ class Status:
         self._active.set(0)
         self._outstanding.set_function(lambda: 0)
 
-    def failed(self, error: EskitError) -> None:
+    def failed(self, error: Exception) -> None:
         """It starts again after this."""
-        self._problem = error.detail
-        self._restarts.labels(error.code).inc()
+        self._problem = error.detail if isinstance(error, EskitError) else str(error)
+        self._restarts.labels(error.code if isinstance(error, EskitError) else type(error).__name__).inc()
 
     def sent(self, events: int) -> None:
         """Count what was handed to the producer."""

@@ -1,24 +1,23 @@
-"""The topic: made when missing, pinned in Postgres, and read at its tail. All calls block: run them in a thread."""
+"""The topic: found, made when missing, held against what Postgres has pinned. All calls block: run them in a thread."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicCollection, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
 from eskit import logs
 from eskit.errors import TopicMismatch, Unavailable
-from eskit.kafka import record
 from eskit.kafka.config import client_config
 from eskit.settings import Settings
 
 log = logs.get(__name__)
 
 TIMEOUT_S = 10.0
+HOW = "docs/howto/topic-and-log-disagree.md"
 RECORD_OVERHEAD_BYTES = 16_384
 """What a record has beside what counts against the event limit: fixed headers, framing, batch header, with room."""
 
@@ -76,8 +75,9 @@ def create(settings: Settings) -> None:
     log.info("topic created", topic=settings.topic, partitions=settings.topic_partitions)
 
 
-def check_size(settings: Settings) -> None:
-    """Refuse a topic that cannot take the largest event; raises TopicMismatch, Unavailable."""
+def record_limit(settings: Settings) -> int:
+    """Bytes that a record may have; raises TopicMismatch when the largest event does not fit, and Unavailable."""
+    needed = settings.max_event_bytes + RECORD_OVERHEAD_BYTES
     resource = ConfigResource(ResourceType.TOPIC, settings.topic)
     with kafka_boundary():
         admin = AdminClient(client_config(settings, "eskit-relay-admin"))
@@ -85,22 +85,22 @@ def check_size(settings: Settings) -> None:
             config = admin.describe_configs([resource], request_timeout=TIMEOUT_S)[resource].result()
         except KafkaException as error:
             log.warning("the topic's record limit cannot be read", error=str(error.args[0]))
-            return
+            return needed
     limit = int(config["max.message.bytes"].value)
-    needed = settings.max_event_bytes + RECORD_OVERHEAD_BYTES
     if limit < needed:
         message = (
             f"topic {settings.topic} takes records of {limit} bytes, ESKIT_MAX_EVENT_BYTES={settings.max_event_bytes} "
             f"needs {needed}: raise the topic's max.message.bytes or lower the setting"
         )
         raise TopicMismatch(message)
+    return limit
 
 
 def compare(found: Topic | None, pinned: Topic | None) -> None:
     """Refuse a topic that is not the one this log was published to; raises TopicMismatch."""
     if pinned is None:
         return
-    how = "see docs/howto/topic-and-log-disagree.md"
+    how = f"see {HOW}"
     if found is None:
         raise TopicMismatch(f"topic {pinned.name}, to which this log was published, is gone; {how}")
     if found.partitions != pinned.partitions:
@@ -111,59 +111,3 @@ def compare(found: Topic | None, pinned: Topic | None) -> None:
     if found != pinned:
         message = f"topic {found.name} (id {found.topic_id}) is not the one this log was published to ({pinned}); {how}"
         raise TopicMismatch(message)
-
-
-def tails(settings: Settings, topic: Topic) -> list[int]:
-    """Position of the last event of each partition, 0 for none; raises Unavailable."""
-    config = client_config(settings, "eskit-relay-tail") | {
-        "group.id": "eskit-relay-tail",
-        "enable.auto.commit": False,
-        "auto.offset.reset": "error",
-        "enable.partition.eof": True,
-        "fetch.wait.max.ms": 50,
-    }
-    with kafka_boundary():
-        consumer = Consumer(config)
-        try:
-            return [_tail(consumer, TopicPartition(topic.name, p)) for p in range(topic.partitions)]
-        finally:
-            consumer.close()
-
-
-def _tail(consumer: Consumer, partition: TopicPartition) -> int:
-    low, high = consumer.get_watermark_offsets(partition, timeout=TIMEOUT_S)
-    back = 1
-    while high > low:
-        start = max(low, high - back)
-        found = _last_position(consumer, TopicPartition(partition.topic, partition.partition, start), high)
-        if found or start == low:
-            return found
-        back *= 16  # control records, or records that are not ours: look further back
-    return 0
-
-
-def _last_position(consumer: Consumer, start: TopicPartition, high: int) -> int:
-    """The highest position between `start` and the end, 0 for none."""
-    consumer.assign([start])
-    deadline = time.monotonic() + TIMEOUT_S
-    last = 0
-    while time.monotonic() < deadline:
-        message = consumer.poll(0.5)
-        if message is None:
-            continue
-        error = message.error()
-        if error is not None:
-            if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the library's public name
-                return last
-            raise KafkaException(error)
-        last = max(last, _position(message))
-        if (message.offset() or 0) >= high - 1:
-            return last
-    raise Unavailable(f"the end of partition {start.partition} of {start.topic} could not be read in time")
-
-
-def _position(message: Message) -> int:
-    try:
-        return record.position(message.value() or b"")
-    except record.UndecodableRecord:
-        return 0

@@ -1,10 +1,14 @@
--- The events of the log in a range of positions (both inclusive), in order, that any term of the selector wants.
+-- The events of the log in a range of positions (both inclusive), in order, that any term of the selector wants; the first of them, then as many as their bytes allow.
 SELECT position, event_id::text, entity_type, originator_id, version, action, payload, metadata, occurred_on, recorded_at
-  FROM events
- WHERE position BETWEEN %(first)s AND %(last)s
-   AND (%(everything)s
-        OR EXISTS (SELECT FROM unnest(%(types)s::text[], %(actions)s::text[]) AS term (entity_type, action)
-                    WHERE (term.entity_type IS NULL OR term.entity_type = events.entity_type)
-                      AND (term.action IS NULL OR term.action = events.action)))
+  FROM (
+    SELECT *, sum(octet_length(payload)) OVER (ORDER BY position ROWS UNBOUNDED PRECEDING) - octet_length(payload) AS before_bytes
+      FROM events
+     WHERE position BETWEEN %(first)s AND %(last)s
+       AND (%(everything)s
+            OR EXISTS (SELECT FROM unnest(%(types)s::text[], %(actions)s::text[]) AS term (entity_type, action)
+                        WHERE (term.entity_type IS NULL OR term.entity_type = events.entity_type)
+                          AND (term.action IS NULL OR term.action = events.action)))
+     ORDER BY position
+     LIMIT %(limit)s) AS page
+ WHERE before_bytes < %(most_bytes)s
  ORDER BY position
- LIMIT %(limit)s

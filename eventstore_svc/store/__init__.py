@@ -1,7 +1,7 @@
 """The event store module: append by group commit, read by index. The CRUD service uses it too."""
 
 from eventstore_svc.store.event_store import EventStore, open_event_store, schema
-from eventstore_svc.store.reads import LAST_VERSION, Head, Page
+from eventstore_svc.store.reads import LAST_VERSION, Head, Page, StreamPage
 from eventstore_svc.store.records import NEXT, NEXT_OF_EXISTING, Appended, NewEvent, Recorded
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "NewEvent",
     "Page",
     "Recorded",
+    "StreamPage",
     "open_event_store",
     "schema",
 ]

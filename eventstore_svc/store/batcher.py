@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-import psycopg
-from psycopg import AsyncConnection
-
 from eskit import logs
-from eskit.errors import EskitError, OutcomeUnknown, Overloaded, Unavailable
-from eskit.postgres.boundary import boundary
-from eskit.postgres.statements import statement
-from eventstore_svc.store.batch import Outcome, outcomes, parameters
+from eskit.errors import EskitError, Overloaded, Unavailable
+from eventstore_svc.store.appender import Appender
+from eventstore_svc.store.batch import Outcome
 from eventstore_svc.store.records import NewEvent
 
 log = logs.get(__name__)
 
 MAX_BATCH_BYTES = 8 * 1024 * 1024
-APPEND = statement("eventstore_svc", "append")
-# The server ended the session: the commit may have been on its way to disk (or to a replica) at that moment.
-_SESSION_ENDED = (psycopg.errors.AdminShutdown, psycopg.errors.CrashShutdown)
 
 
 class _Waiting(NamedTuple):
@@ -32,17 +25,16 @@ class _Waiting(NamedTuple):
 
 
 class Batcher:
-    """Owns the one connection that appends. No timer: a lone append goes at once, a crowd shares a commit."""
+    """The queue in front of the appender. No timer: a lone append goes at once, a crowd shares a commit."""
 
-    def __init__(self, connect: Callable[[], Awaitable[AsyncConnection]], *, max_batch: int, max_queue: int) -> None:
+    def __init__(self, appender: Appender, *, max_batch: int, max_queue: int) -> None:
         """`max_batch` is in events, `max_queue` in appends."""
-        self._connect = connect
+        self._appender = appender
         self._max_batch = max_batch
         self._max_queue = max_queue
         self._queue: deque[_Waiting] = deque()
         self._wake = asyncio.Event()
         self.stopping = False
-        self._connection: AsyncConnection | None = None
         self.committed = asyncio.Event()  # set after each commit; whoever tells others of it clears it
 
     async def append(self, events: Sequence[NewEvent]) -> Outcome:
@@ -70,12 +62,19 @@ class Batcher:
             for waiting in self._queue:
                 _fail(waiting, Unavailable("The service is stopping; try again"))
             self._queue.clear()
-            await self._disconnect()
+            await self._appender.close()
 
     def stop(self) -> None:
         """Let `run` return when everything that waits is stored, and take no more."""
         self.stopping = True
         self._wake.set()
+
+    def abandon(self) -> None:
+        """Wait no longer for the database: what is in flight has an unknown outcome, what waits is not stored."""
+        for waiting in self._queue:
+            _fail(waiting, Unavailable("The service is stopping; try again"))
+        self._queue.clear()
+        self._appender.sever()
 
     def _take(self) -> list[_Waiting]:
         batch: list[_Waiting] = []
@@ -96,61 +95,19 @@ class Batcher:
     async def _store(self, batch: list[_Waiting]) -> None:
         appends = [waiting.events for waiting in batch]
         try:
-            results = await self._stored_for_sure(appends)
-        except EskitError as error:
-            log.warning("append failed", appends=len(batch), error=error.code, cause=repr(error.__cause__))
-            await self._give_up(batch, error)
+            results = await self._appender.store(appends)
         except Exception as error:
-            log.exception("append failed", appends=len(batch))
-            await self._give_up(batch, error)
+            if isinstance(error, EskitError):
+                log.warning("append failed", appends=len(batch), error=error.code, cause=repr(error.__cause__))
+            else:
+                log.exception("append failed", appends=len(batch))
+            await self._appender.close()
+            for waiting in batch:
+                _fail(waiting, error)
         else:
             self.committed.set()
             # Not at once: the next batch is sent first, and Postgres works on it while these are answered.
             asyncio.get_running_loop().call_soon(_answer, batch, results)
-
-    async def _stored_for_sure(self, appends: list[Sequence[NewEvent]]) -> list[Outcome]:
-        try:
-            return await self._execute(appends)
-        except OutcomeUnknown as unknown:
-            # Every event has an id, so asking again finds out: what was stored is in the log, the rest is stored now.
-            await self._disconnect()
-            try:
-                return await self._execute(appends, may_be_stored=True)
-            except EskitError:
-                raise unknown from unknown.__cause__
-
-    async def _execute(self, appends: list[Sequence[NewEvent]], *, may_be_stored: bool = False) -> list[Outcome]:
-        if self._connection is None or self._connection.closed:
-            self._connection = await self._connect()
-        values = parameters(appends, may_be_stored=may_be_stored)
-        try:
-            with boundary():
-                async with self._connection.cursor(binary=True) as cursor:
-                    await cursor.execute(APPEND, values, prepare=True)
-                    row = await cursor.fetchone()
-        except Unavailable as error:
-            if _may_be_stored(error.__cause__):
-                raise OutcomeUnknown("The database went away before it answered") from error.__cause__
-            raise
-        if row is None:
-            message = "append_batch answered nothing"
-            raise EskitError(message)
-        return outcomes(appends, *row)
-
-    async def _give_up(self, batch: list[_Waiting], error: Exception) -> None:
-        await self._disconnect()
-        for waiting in batch:
-            _fail(waiting, error)
-
-    async def _disconnect(self) -> None:
-        if self._connection is not None:
-            await self._connection.close()
-            self._connection = None
-
-
-def _may_be_stored(cause: BaseException | None) -> bool:
-    """Whether the commit may have happened: yes when the connection broke, no when the server answered."""
-    return isinstance(cause, _SESSION_ENDED) or getattr(cause, "sqlstate", None) is None
 
 
 def _answer(batch: list[_Waiting], results: list[Outcome]) -> None:

@@ -18,10 +18,11 @@ from eskit.postgres.migrations import Schema
 from eskit.selectors import Selector
 from eskit.settings import Settings
 from eventstore_svc.store import notices, reads
+from eventstore_svc.store.appender import Appender
 from eventstore_svc.store.arrays import adapters
 from eventstore_svc.store.batch import IdsKnown
 from eventstore_svc.store.batcher import Batcher
-from eventstore_svc.store.reads import LAST_VERSION, Head, Page
+from eventstore_svc.store.reads import LAST_VERSION, Head, Page, StreamPage
 from eventstore_svc.store.records import Appended, NewEvent, first_answer
 
 
@@ -54,25 +55,31 @@ class EventStore:
             outcome = await self._batcher.append(events)
         except OutcomeUnknown as error:
             # One batch, one error; each caller gets its own, with its own ids.
-            ids = [str(event.event_id) for event in events]
-            message = f"{error.detail}; send it again with these event ids, it is stored once"
-            raise OutcomeUnknown(message, event_ids=ids) from error.__cause__
+            raise _unknown(events, error.detail) from error.__cause__
         except EskitError as error:
             raise type(error)(error.detail) from error.__cause__
         if isinstance(outcome, IdsKnown):
-            return first_answer(list(events), await self.by_id([event.event_id for event in events]))
+            return await self._first_answer(events)
         if isinstance(outcome, VersionConflict):
             raise outcome
         return outcome
 
+    async def _first_answer(self, events: Sequence[NewEvent]) -> Appended:
+        try:
+            found = await self.by_id([event.event_id for event in events])
+        except Unavailable as error:
+            # They are in the log: "nothing was stored" would be wrong.
+            raise _unknown(events, error.detail) from error
+        return first_answer(list(events), found)
+
     async def stream(
         self, entity_type: str, originator_id: str, *, from_version: int = 1, to_version: int = LAST_VERSION, limit: int
-    ) -> list[Stored]:
-        """Events of a stream in order, at most `limit`; raises NotFound for a stream that does not exist."""
+    ) -> StreamPage:
+        """Events of a stream in order, at most `limit` and 8 MiB; raises NotFound for a stream that does not exist."""
         found = await reads.stream(
             self._pool, entity_type, originator_id, from_version=from_version, to_version=to_version, limit=limit
         )
-        if not found and not await reads.stream_version(self._pool, entity_type, originator_id):
+        if not found.events and not await reads.stream_version(self._pool, entity_type, originator_id):
             raise NotFound(f"There is no stream of {entity_type} {originator_id!r}")
         return found
 
@@ -95,6 +102,11 @@ class EventStore:
         await connections.check(self._info, schema(self._settings))
 
 
+def _unknown(events: Sequence[NewEvent], detail: str) -> OutcomeUnknown:
+    message = f"{detail}; send it again with these event ids, it is stored once"
+    return OutcomeUnknown(message, event_ids=[str(event.event_id) for event in events])
+
+
 @asynccontextmanager
 async def open_event_store(settings: Settings, application: str) -> AsyncIterator[EventStore]:
     """The store with its connections and its group commit. Opens without waiting for the database."""
@@ -105,7 +117,8 @@ async def open_event_store(settings: Settings, application: str) -> AsyncIterato
     async def connect() -> AsyncConnection:
         return await connections.connect(info, ours, context)
 
-    batcher = Batcher(connect, max_batch=settings.max_batch, max_queue=settings.max_queue)
+    appender = Appender(connect, connections.answer_s(settings))
+    batcher = Batcher(appender, max_batch=settings.max_batch, max_queue=settings.max_queue)
     tell = partial(notices.send, connect, ours, batcher.committed)
     async with connections.open_pool(settings, info, ours, context) as pool:
         telling, storing = asyncio.create_task(tell()), asyncio.create_task(batcher.run())
@@ -114,4 +127,7 @@ async def open_event_store(settings: Settings, application: str) -> AsyncIterato
         finally:
             telling.cancel()
             batcher.stop()
+            _, late = await asyncio.wait([storing], timeout=settings.shutdown_s)
+            if late:
+                batcher.abandon()
             await asyncio.gather(telling, storing, return_exceptions=True)

@@ -18,11 +18,14 @@ READ_STREAM = statement("eventstore_svc", "read_stream")
 STREAM_VERSION = statement("eventstore_svc", "stream_version")
 READ_LOG = statement("eventstore_svc", "read_log")
 LOG_HEAD = statement("eventstore_svc", "log_head")
+LOG_END = statement("eventstore_svc", "log_end")
 EVENTS_BY_ID = statement("eventstore_svc", "events_by_id")
 
 LAST_VERSION = 2**31 - 1
 # A selector that nothing matches must not walk the whole log in one request: so many positions at most, then `next`.
 SCAN_POSITIONS = 100_000
+# Payloads of one page: a page ends when it has so much, whatever its limit in events.
+PAGE_BYTES = 8 * 1024 * 1024
 
 
 class Head(NamedTuple):
@@ -30,6 +33,13 @@ class Head(NamedTuple):
 
     position: int  # of the last event; 0 for an empty log
     published: int  # everything up to here is known to be on the topic
+
+
+class StreamPage(NamedTuple):
+    """A part of a stream; `more` tells whether the range may have more."""
+
+    events: list[Stored]
+    more: bool
 
 
 class Page(NamedTuple):
@@ -51,11 +61,12 @@ def stored_rows(_: AsyncCursor[Any]) -> Callable[[Sequence[Any]], Stored]:
 
 async def stream(
     pool: Pool, entity_type: str, originator_id: str, *, from_version: int, to_version: int, limit: int
-) -> list[Stored]:
+) -> StreamPage:
     """Events of one stream in order; empty when there are none in the range."""
     values = {"entity_type": entity_type, "originator_id": originator_id, "from_version": from_version,
-              "to_version": to_version, "limit": limit}  # fmt: skip
-    return await use(pool, lambda connection: rows(connection, READ_STREAM, values))
+              "to_version": to_version, "limit": limit, "most_bytes": PAGE_BYTES}  # fmt: skip
+    events = await use(pool, lambda connection: rows(connection, READ_STREAM, values))
+    return StreamPage(events, is_full(events, limit) and events[-1].version < to_version)
 
 
 async def stream_version(pool: Pool, entity_type: str, originator_id: str) -> int:
@@ -81,13 +92,24 @@ async def log(pool: Pool, first: int, limit: int, selector: Selector) -> Page:
 
     async def page(connection: AsyncConnection) -> Page:
         # The head first: what is read afterwards reaches at least to it, and nothing below it is ever missing.
-        last = min((await log_head(connection)).position, first + SCAN_POSITIONS - 1)
-        values = {"first": first, "last": last, "limit": limit, **selected(selector)}
+        row = await _row(connection, LOG_END, {})
+        last = min(row[0] if row else 0, first + SCAN_POSITIONS - 1)
+        values = {"first": first, "last": last, "limit": limit, "most_bytes": PAGE_BYTES, **selected(selector)}
         events = await rows(connection, READ_LOG, values)
-        after = events[-1].position + 1 if len(events) == limit else max(last + 1, first)
+        after = events[-1].position + 1 if is_full(events, limit) else max(last + 1, first)
         return Page(events, after)
 
     return await use(pool, page)
+
+
+def is_full(events: list[Stored], limit: int) -> bool:
+    """Whether a page ends because of its limits, in events or in bytes, so that there may be more."""
+    if len(events) == limit:
+        return True
+    # A character has at most four bytes: only a page that may be full is counted exactly.
+    if 4 * sum(len(event.payload) for event in events) < PAGE_BYTES:
+        return False
+    return sum(len(event.payload.encode()) for event in events) >= PAGE_BYTES
 
 
 def selected(selector: Selector) -> dict[str, Any]:

@@ -37,5 +37,5 @@ def _invite(eventstore: str, took_s: float) -> None:
     write(f"    curl -s {eventstore}/v1/events -H 'content-type: application/json' -d '{EVENT}'")
     write(f"    curl -s {eventstore}/v1/log")
     write("")
-    write(f'  All calls: {eventstore}/docs    Other programs: eval "$(make env)"    Stop: Ctrl-C')
+    write('  All calls: docs/index.md    Other programs: eval "$(make env)"    Stop: Ctrl-C')
     write("")

@@ -77,7 +77,7 @@ async def _fill(append: Any, events: int) -> None:
 
 def _produce(config: Settings, rows: list[Any]) -> float:
     cursor = Cursor([0] * config.topic_partitions, 0, len(rows))
-    publisher = Publisher(config, config.topic_partitions, cursor)
+    publisher = Publisher(config, [-1] * config.topic_partitions, cursor, config.max_event_bytes)
     started = time.perf_counter()
     for first in range(0, len(rows), 1000):
         while cursor.outstanding > config.relay_window:

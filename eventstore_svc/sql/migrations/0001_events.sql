@@ -15,7 +15,11 @@ CREATE TABLE events (
     CONSTRAINT events_position PRIMARY KEY (position),
     CONSTRAINT events_stream UNIQUE (entity_type, originator_id, version),
     CONSTRAINT events_event_id UNIQUE (event_id),
-    CONSTRAINT events_originator_id_size CHECK (octet_length(originator_id) BETWEEN 1 AND 200)
+    CONSTRAINT events_originator_id_size CHECK (octet_length(originator_id) BETWEEN 1 AND 200),
+    CONSTRAINT events_names CHECK (entity_type <> '' AND action <> ''),
+    -- What RFC 3339 can say; infinity and years of five digits could be stored, and then not be read.
+    CONSTRAINT events_occurred_on CHECK (
+        occurred_on >= '0001-01-01 00:00:00+00' AND occurred_on < '10000-01-01 00:00:00+00')
 );
 COMMENT ON TABLE events IS 'The log. Positions are 1..N without holes; rows are never changed or removed.';
 COMMENT ON COLUMN events.action IS 'Last word of the event type; the event type is entity_type.action.';

@@ -91,10 +91,12 @@ BEGIN
       FROM unnest(positions, versions, stream_of, event_ids, actions, payloads, metadatas, occurred)
            AS n (position, version, stream, event_id, action, payload, metadata, occurred)
       JOIN unnest(stream_types, stream_ids) WITH ORDINALITY AS s (entity_type, originator_id, stream) USING (stream)
-     WHERE n.position IS NOT NULL;
+     WHERE n.position IS NOT NULL
+       -- Not json columns, which would check the same but not refuse an array or a number.
+       AND json_typeof(n.payload::json) = 'object' AND json_typeof(n.metadata::json) = 'object';
     GET DIAGNOSTICS inserted = ROW_COUNT;
     IF inserted <> head - before THEN
-        -- Arrays that do not fit together must not leave a hole in the log.
+        -- Arrays that do not fit together, or a payload that is no JSON object, must not leave a hole in the log.
         RAISE EXCEPTION 'append_batch: % positions for % events', head - before, inserted USING ERRCODE = 'data_exception';
     END IF;
     INSERT INTO outbox (position) SELECT n FROM unnest(positions) AS n WHERE n IS NOT NULL;

@@ -1,0 +1,2 @@
+-- The server process of this session.
+SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()
