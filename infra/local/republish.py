@@ -10,6 +10,7 @@ import psycopg
 from psycopg import sql
 
 from eskit import settings
+from eskit.settings import Settings
 from infra.local import processes
 from infra.local.broker import KafkaBroker, delete_topic
 from infra.local.processes import Program
@@ -17,6 +18,11 @@ from infra.local.supervisor import BrokenError
 from infra.local.terminal import Speaker, say
 
 TIMEOUT_S = 120.0
+
+# The next epoch: a consumer that still runs must not save where it was in the old topic. 0 is that of who never claims.
+RESET = """
+UPDATE {} SET next_offset = NULL, position = NULL, epoch = CASE epoch WHEN 0 THEN 0 ELSE epoch + 1 END WHERE topic = %s
+"""
 
 
 def is_needed(broker: KafkaBroker, last_kind: str) -> bool:
@@ -33,6 +39,11 @@ def publish_anew(broker: KafkaBroker, environment: Mapping[str, str]) -> None:
     program = Program((sys.executable, "-m", "eventstore_svc.republish", "--yes"), env=environment)
     if processes.watch(program, Speaker("republish", 0), timeout_s=TIMEOUT_S) != 0:
         raise BrokenError("the log could not be put before the relay again")
+    reset_offsets(config)
+
+
+def reset_offsets(config: Settings) -> None:
+    """Let the consumers of the log's topic begin anew."""
     offsets = sql.Identifier(config.schema("offsets"), "offsets")
     with psycopg.connect(config.database_url) as connection:
-        connection.execute(sql.SQL("DELETE FROM {} WHERE topic = %s").format(offsets), (config.topic,))
+        connection.execute(sql.SQL(RESET).format(offsets), (config.topic,))

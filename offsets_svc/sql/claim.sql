@@ -1,13 +1,14 @@
--- Claim partitions: each gets the next epoch, so that a commit of whoever claimed it before is refused from now on.
+-- Claim partitions: each gets a new epoch, so that a commit of whoever claimed it before is refused from now on.
 -- Rows are locked in the order of their partitions, then the consumer's: two claims cannot wait for each other.
 WITH seen AS (
     INSERT INTO consumers (name) VALUES (%(consumer)s)
     ON CONFLICT (name) DO UPDATE SET last_seen = clock_timestamp()
 )
 INSERT INTO offsets AS kept (consumer, topic, partition, epoch, member)
-SELECT %(consumer)s, %(topic)s, wanted.partition, 1, %(member)s
+SELECT %(consumer)s, %(topic)s, wanted.partition, nextval('epochs'), %(member)s
   FROM unnest(%(partitions)s::integer[]) AS wanted (partition)
  ORDER BY wanted.partition
 ON CONFLICT (consumer, topic, partition) DO UPDATE
-   SET epoch = kept.epoch + 1, member = excluded.member, updated_at = clock_timestamp()
+   -- Not excluded.epoch: that was taken before the row was locked, it may be older than the one that stands there.
+   SET epoch = nextval('epochs'), member = excluded.member, updated_at = clock_timestamp()
 RETURNING partition, epoch, next_offset, position
