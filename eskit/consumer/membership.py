@@ -20,7 +20,7 @@ from eskit import logs
 from eskit.consumer.bridge import Bridge, Partitions
 from eskit.consumer.errors import OffsetOutOfRange
 from eskit.consumer.inbox import Inbox
-from eskit.errors import EskitError, SettingsError, Unavailable
+from eskit.errors import SettingsError
 
 log = logs.get(__name__)
 
@@ -177,13 +177,13 @@ class Membership:
         self._bridge.tell(source.found, found[1])
         return int(found[1])
 
-    def check(self) -> EskitError | None:
-        """What is wrong with brokers or topic."""
+    def check(self) -> str:
+        """What is wrong with brokers or topic; empty: nothing."""
         try:
             topic = self._consumer.list_topics(self._topic, timeout=METADATA_S).topics[self._topic]
         except KafkaException as error:
-            return Unavailable(f"Kafka cannot be reached: {error.args[0].str()}")
-        return Unavailable(f"topic {self._topic}: {topic.error.str()}") if topic.error else None
+            return f"Kafka cannot be reached: {error.args[0].str()}"
+        return f"topic {self._topic}: {topic.error.str()}" if topic.error else ""
 
     def _at(self, partitions: Iterable[int]) -> list[TopicPartition]:
         return [TopicPartition(self._topic, p) for p in partitions]

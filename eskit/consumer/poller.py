@@ -17,13 +17,16 @@ from confluent_kafka import KafkaException
 from eskit import logs
 from eskit.consumer.bridge import Bridge
 from eskit.consumer.membership import Membership, Source
-from eskit.errors import EskitError
+from eskit.errors import EskitError, Unavailable
 
 log = logs.get(__name__)
 
 REJOIN_LEAST_S = 0.1
 REJOIN_MOST_S = 10.0
 STEADY_S = 60.0
+# So long an answer about the brokers serves others too: while they are away, each question costs the thread seconds.
+FRESH_S = 1.0
+ENDING = "the consumer is ending"
 
 
 class Poller:
@@ -38,6 +41,9 @@ class Poller:
         self._stopping = threading.Event()
         self._rejoining = threading.Event()
         self._ended = asyncio.Event()
+        # What is wrong with the brokers, empty: nothing. One question for all who ask meanwhile.
+        self._answer: asyncio.Future[str] | None = None
+        self._answered_s = 0.0
 
     def start(self) -> None:
         """Start the thread, which joins the group."""
@@ -57,14 +63,29 @@ class Poller:
         """Give the partitions back, leave the group, end the thread."""
         self._stopping.set()
         self.room.set()
+        self._settle(ENDING)
         await self._ended.wait()
 
     async def check(self) -> None:
-        """Raises Unavailable when the brokers or the topic are not there."""
-        answer: asyncio.Future[EskitError | None] = asyncio.get_running_loop().create_future()
-        self._commands.put(lambda member: self._bridge.tell(_answer, answer, member.check()))
-        if error := await answer:
-            raise error
+        """Raises Unavailable when the brokers or the topic are not there, or the consumer is ending."""
+        loop = asyncio.get_running_loop()
+        if self._stopping.is_set() or self._ended.is_set():
+            raise Unavailable(ENDING)
+        if self._answer is None or (self._answer.done() and loop.time() - self._answered_s > FRESH_S):
+            self._answer = loop.create_future()
+            self._commands.put(lambda member: self._bridge.tell(self._settle, member.check()))
+        # Shielded: one who gives up waiting must not take the answer from the others.
+        if wrong := await asyncio.shield(self._answer):
+            raise Unavailable(wrong)
+
+    def _settle(self, wrong: str) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(wrong)
+            self._answered_s = asyncio.get_running_loop().time()
+
+    def _end(self) -> None:
+        self._ended.set()
+        self._settle(ENDING)
 
     # All below runs in the thread.
 
@@ -83,12 +104,12 @@ class Poller:
                 log.exception("the Kafka thread has failed")
             self._bridge.failed(error)
         finally:
-            self._bridge.tell(self._ended.set)
+            self._bridge.tell(self._end)
 
     def _be_member(self) -> None:
         member = self._join(self.room)
         try:
-            while not (self._stopping.is_set() or self._rejoining.is_set() or member.ended):
+            while not (self._leaving or member.ended):
                 self._obey(member)
                 member.step()
         except KafkaException as error:
@@ -96,16 +117,17 @@ class Poller:
         finally:
             member.leave()
 
+    @property
+    def _leaving(self) -> bool:
+        return self._stopping.is_set() or self._rejoining.is_set()
+
     def _obey(self, member: Membership) -> None:
         # As many as there are now: one that is to be tried again comes with the next turn.
         for _ in range(self._commands.qsize()):
+            if self._leaving:
+                return
             self._commands.get_nowait()(member)
 
     def _read(self, sources: dict[int, Source], member: Membership) -> None:
         if again := member.read(sources):
             self.read(again)
-
-
-def _answer(future: asyncio.Future[EskitError | None], error: EskitError | None) -> None:
-    if not future.done():
-        future.set_result(error)

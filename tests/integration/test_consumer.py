@@ -21,6 +21,7 @@ from tests.integration.consuming import (
     last_of,
     offsets_service,
     positions_of,
+    ready,
     saved,
     stop,
     stored,
@@ -146,7 +147,7 @@ async def test_the_topic_may_come_later_than_the_consumer(config: Settings, kafk
         topic = Topic(config, kafka_broker)
         topic.add_positions(range(1, 11))
         await until(lambda: seen.has(range(1, 11)))
-        await consumer.check()
+        await until(lambda: ready(consumer))
 
 
 async def test_no_memory_of_one_log_in_another(config: Settings, topic: Topic) -> None:
