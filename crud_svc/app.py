@@ -71,12 +71,12 @@ async def patch(request: web.Request) -> web.Response:
     target = requests.target(request)
     wanted = preconditions.required(request)
     about = requests.about(request)
-    limit_bytes = request.app[bodies.SETTINGS].max_event_bytes
+    limit_bytes = requests.document_limit(request.app[bodies.SETTINGS].max_event_bytes)
     kind = requests.content_type(request)
     if kind not in {MERGE_PATCH, JSON_PATCH}:
         message = f"Content-Type must be {MERGE_PATCH} or {JSON_PATCH}, not {kind or 'missing'}"
         raise UnsupportedMediaType(message, field="Content-Type")
-    text = await requests.document(request, kind)
+    text = await requests.patch(request, kind)
     if kind == MERGE_PATCH:
         # Any other JSON value as a merge patch would replace the document by something that is none.
         merge = parse_object(text, "The merge patch")

@@ -10,8 +10,9 @@ from uuid import UUID
 import msgspec
 from aiohttp import web
 
+from crud_svc.exact_json import parse_object
 from eskit import ids, names, times
-from eskit.errors import InvalidRequest, TooLarge
+from eskit.errors import EskitError, InvalidRequest, TooLarge
 from eskit.web import bodies
 from eskit.web.context import CAUSES, metadata_from_headers
 
@@ -20,10 +21,11 @@ IDEMPOTENCY_KEY, METADATA, OCCURRED_ON = "Idempotency-Key", "Eskit-Metadata", "E
 MAX_METADATA_KEYS = 64
 MAX_METADATA_KEY = 100
 MAX_METADATA_VALUE = 4096
+# More than an event has beside the document: metadata from headers of 8 KB each, the id, the names, the patch's words.
+BESIDE_DOCUMENT_BYTES = 16 * 1024
 
 _KEY = re.compile(r"[\x20-\x7e]{1,256}")
-_OWN_HEADER = {cause.key: cause.header for cause in CAUSES}
-_metadata = msgspec.json.Decoder(dict[str, str])
+_OWN_HEADER = {cause.key: cause.header for cause in CAUSES} | {"traceparent": "traceparent"}
 _encode = msgspec.json.Encoder().encode
 
 
@@ -56,14 +58,33 @@ def target(request: web.Request) -> Target:
     return Target(entity_type(request), names.originator_id(request.match_info["id"], "id"))
 
 
-async def document(request: web.Request, *content_types: str) -> bytes:
-    """The body; raises TooLarge for one that no event could hold, before anything is done with it."""
-    body = await bodies.read(request, *content_types)
+def document_limit(max_event_bytes: int) -> int:
+    """The size of the largest document: any that may be created may also replace another, whatever its headers say."""
+    return max_event_bytes - min(BESIDE_DOCUMENT_BYTES, max_event_bytes // 2)
+
+
+async def document(request: web.Request, content_type: str) -> bytes:
+    """The body, a document; raises TooLarge before anything is done with it."""
+    limit = document_limit(request.app[bodies.SETTINGS].max_event_bytes)
+    return _at_most(limit, await bodies.read(request, content_type), "document")
+
+
+async def patch(request: web.Request, content_type: str) -> bytes:
+    """The body, a patch: as large as an event, so that one may bring a whole document."""
     limit = request.app[bodies.SETTINGS].max_event_bytes
+    return _at_most(limit, await bodies.read(request, content_type), "patch")
+
+
+def _at_most(limit: int, body: bytes, what: str) -> bytes:
     if len(body) > limit:
-        message = f"The body has {len(body)} bytes, {limit} are allowed (ESKIT_MAX_EVENT_BYTES)"
-        raise TooLarge(message, limit_bytes=limit)
+        raise too_large(f"The {what} has", len(body), limit)
     return body
+
+
+def too_large(has: str, size: int, limit: int) -> TooLarge:
+    """The error for a document or a patch over its limit."""
+    message = f"{has} {size} bytes, {limit} are allowed (from ESKIT_MAX_EVENT_BYTES)"
+    return TooLarge(message, limit_bytes=limit)
 
 
 def content_type(request: web.Request) -> str:
@@ -72,9 +93,12 @@ def content_type(request: web.Request) -> str:
 
 
 def wants_document(request: web.Request) -> bool:
-    """Whether the client asked for the document as the answer (RFC 7240)."""
-    preferences = ",".join(request.headers.getall("Prefer", [])).lower().replace(" ", "").replace('"', "")
-    return "return=representation" in re.split("[,;]", preferences)
+    """Whether the client asked for the document as the answer; of a preference given twice the first counts."""
+    for preference in ",".join(request.headers.getall("Prefer", [])).lower().split(","):
+        name, _, value = preference.partition(";")[0].partition("=")
+        if name.strip() == "return":
+            return value.strip().strip('"') == "representation"
+    return False
 
 
 def about(request: web.Request) -> About:
@@ -104,12 +128,10 @@ def _more_metadata(request: web.Request) -> dict[str, str]:
     if text is None:
         return {}
     try:
-        found = _metadata.decode(text) if text.isascii() else None
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        found = None
-    if found is None:
-        message = f"{METADATA} must be a JSON object of strings in ASCII (escapes for other characters)"
-        raise InvalidRequest(message, field=METADATA)
+        found = msgspec.convert(parse_object(text.encode("ascii")), dict[str, str])
+    except (EskitError, msgspec.ValidationError, UnicodeError):
+        message = f"{METADATA} must be a JSON object of strings, each key once, in ASCII (escapes for other characters)"
+        raise InvalidRequest(message, field=METADATA) from None
     if len(found) > MAX_METADATA_KEYS:
         raise InvalidRequest(f"{METADATA} has more than {MAX_METADATA_KEYS} keys", field=METADATA)
     for key, value in found.items():

@@ -10,9 +10,9 @@ from crud_svc import patches, preconditions
 from crud_svc.documents import Document, difference, merged, replacement
 from crud_svc.exact_json import encode, identical
 from crud_svc.preconditions import Tags
-from crud_svc.requests import About, Target
+from crud_svc.requests import About, Target, too_large
 from crud_svc.state import CREATED, DELETED, UPDATED, State, updated
-from eskit.errors import AlreadyExists, EskitError, PatchFailed, TooLarge
+from eskit.errors import AlreadyExists, EskitError, PatchFailed
 
 
 class Decision(NamedTuple):
@@ -102,8 +102,7 @@ def _leads_to(document: Document, payload: bytes, new: Document) -> bool:
 def _bounded(document: Document, limit_bytes: int) -> Document:
     # Many small patches must not add up to a document that no request could send and no event could restore.
     if (size := len(encode(document))) > limit_bytes:
-        message = f"The document would have {size} bytes, {limit_bytes} are allowed (ESKIT_MAX_EVENT_BYTES)"
-        raise TooLarge(message, limit_bytes=limit_bytes)
+        raise too_large("The document would have", size, limit_bytes)
     return document
 
 

@@ -190,6 +190,9 @@ async def test_the_document_as_the_answer_where_it_is_preferred(crud: Crud) -> N
     nothing = await crud.merge("u", {"b": 2}, Prefer="return=representation")
     assert (nothing.body, nothing.headers["ETag"]) == (b'{"a":1.0,"b":2}', '"2"')
     assert (await crud.merge("u", {"b": 3}, Prefer="return=minimal")).json["version"] == 3
+    first_counts = await crud.merge("u", {"b": 4}, Prefer="return=minimal, return=representation")
+    assert first_counts.json["version"] == 4
+    assert (await crud.merge("u", {"b": 5}, Prefer='Return = "representation", return=minimal')).json["b"] == 5
 
 
 async def test_readiness_and_metrics(crud: Crud) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -89,15 +90,37 @@ async def test_json_patches(crud: Crud) -> None:
 
 
 async def test_documents_do_not_grow_past_the_limit_by_small_patches(database_url: str) -> None:
-    async with crud_service(config_for(database_url, max_event_bytes=2048)) as crud:
+    async with crud_service(config_for(database_url, max_event_bytes=4096)) as crud:
         await crud.create("u", {})
         replies = [await crud.merge("u", {f"f{n}": "x" * 500}) for n in range(5)]
         assert [r.status for r in replies] == [200, 200, 200, 200, 413]
         more = await crud.patch("u", [{"op": "copy", "from": "/f0", "path": f"/c{n}"} for n in range(3)])
         assert (more.said, more.json["limit_bytes"]) == ((413, "too-large"), 2048)
-        assert (await crud.put("u", {"f": "x" * 2020}, Eskit_User="x" * 100)).said == (413, "too-large")
+        assert (await crud.put("u", {"f": "x" * 2040})).json["limit_bytes"] == 2048
+        metadata = json.dumps({"a": "x" * 2100})
+        assert (await crud.put("u", {"f": "x" * 2030}, Eskit_Metadata=metadata)).said == (413, "too-large")
         shrunk = await crud.put("u", {})
         assert shrunk.status == 200
+
+
+async def test_what_may_be_created_may_also_replace_another_whatever_the_headers_say(database_url: str) -> None:
+    async with crud_service(config_for(database_url, max_event_bytes=100_000)) as crud:
+        limit = 100_000 - 16 * 1024
+        # A backslash in a header takes two bytes in the metadata.
+        headers = {"Eskit_User": "\\" * 256, "Eskit_Correlation_Id": "\\" * 256, "Eskit_Causation_Id": "\\" * 256}
+        metadata = json.dumps({"a": "x" * 4000, "b": "x" * 4000})
+        ident = "\N{SNAKE}" * 50
+        for write, body in [
+            (crud.create, b'{"a":"%s"}'),
+            (crud.put, b'{"b":"%s"}'),
+            (crud.put, b'{"c":null,"b":"%s"}'),
+        ]:
+            full = body % (b"x" * (limit - len(body % b"")))
+            over = await write(ident, full + b" ")
+            assert (over.said, over.json["limit_bytes"]) == ((413, "too-large"), limit)
+            assert (await write(ident, full, Eskit_Metadata=metadata, **headers)).status in {200, 201}
+        more = await crud.merge(ident, {"d": "x" * 1000})
+        assert (more.said, more.json["limit_bytes"]) == ((413, "too-large"), limit)
 
 
 PATHS: list[tuple[str, str, dict[str, str], int, str | None]] = [
@@ -139,6 +162,10 @@ HEADERS = [
     ("Eskit-Metadata", '{"a":1}', 422),
     ("Eskit-Metadata", '{"a":"ä"}', 422),
     ("Eskit-Metadata", '{"user":"eve"}', 422),
+    ("Eskit-Metadata", '{"traceparent":"not one"}', 422),
+    ("Eskit-Metadata", '{"a":"1","a":"2"}', 422),
+    ("Eskit-Metadata", '{"a":{"b":"c"}}', 422),
+    ("Eskit-Metadata", "{", 422),
     ("Eskit-Metadata", '{"a":"\\ud800"}', 422),
     ("Eskit-Metadata", "[" * 5000, 422),
     ("Eskit-Occurred-On", "yesterday", 422),

@@ -173,7 +173,5 @@ class Stalled:
 async def test_a_tree_that_never_comes_names_what_it_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(topic, "TopicReader", Stalled)
     monkeypatch.setattr(topic, "STALL_S", 0.01)
-    with pytest.raises(
-        StackError, match=r"7 have come: does the relay run\? .*only tree program of the type"
-    ):
+    with pytest.raises(StackError, match=r"7 have come: does the relay run\? .*only tree program of the type"):
         await topic.fold(Settings(), "git.File", 1)
