@@ -99,7 +99,7 @@ class Crud:
 
     async def payloads(self, ident: str) -> list[tuple[str, str]]:
         """What the entity's stream says."""
-        return [(e.action, e.payload) for e in await self.store.stream("User", ident, limit=1000)]
+        return [(e.action, e.payload) for e in (await self.store.stream("User", ident, limit=1000)).events]
 
 
 def path(ident: str, kind: str = "User") -> str:
