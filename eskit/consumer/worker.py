@@ -49,6 +49,8 @@ class Worker:
         self._stopping = asyncio.Event()
         self._committed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        # The handler at work was cancelled. Whatever it makes of that: the event is not done, nothing follows it.
+        self._abandoned = False
 
     def start(self, ended: Callable[[asyncio.Task[None]], None]) -> None:
         """Begin; `ended` is called with the task at its end."""
@@ -73,8 +75,7 @@ class Worker:
     def kill(self) -> None:
         """End the handler at work, too; its event is not done."""
         self.halt()
-        if self._task is not None:
-            self._task.cancel()
+        self._abandon()
 
     async def stop(self, grace_s: float) -> None:
         """Return when it stands still: the handler at work gets so much time, then it is cancelled."""
@@ -84,8 +85,13 @@ class Worker:
         await asyncio.wait([self._task], timeout=grace_s)
         if not self._task.done():
             log.warning("handler cancelled, it took too long to end", partition=self.progress.partition)
-            self._task.cancel()
+            self._abandon()
             await asyncio.wait([self._task], timeout=grace_s)
+
+    def _abandon(self) -> None:
+        self._abandoned = True
+        if self._task is not None:
+            self._task.cancel()
 
     async def _run(self) -> None:
         count = 0
@@ -144,6 +150,8 @@ class Worker:
                 if await self._pause(random.uniform(pause_s / 2, pause_s)):  # noqa: S311 - keeps no secret
                     return False
                 pause_s = min(pause_s * 2, self._around.tuning.retry_most_s)
+            if self._abandoned:
+                return False
             self.stalled = ""
         return True
 
