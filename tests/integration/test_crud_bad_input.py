@@ -129,6 +129,11 @@ PATHS: list[tuple[str, str, dict[str, str], int, str | None]] = [
     ("GET", "/v1/entities/User/%0A", {}, 422, "id"),
     ("GET", f"/v1/entities/User/{'x' * 201}", {}, 422, "id"),
     ("GET", "/v1/entities/User/%2E%2E", {}, 422, "id"),
+    ("PUT", "/v1/entities/User/M%FCller", {"If_None_Match": "*"}, 400, "path"),  # Latin-1
+    ("PUT", "/v1/entities/User/%ed%a0%80", {"If_None_Match": "*"}, 400, "path"),  # half a surrogate pair
+    ("GET", "/v1/entities/User/%ff/history", {}, 400, "path"),
+    ("GET", "/v1/entities/User/%zz", {}, 400, "path"),
+    ("DELETE", "/v1/entities/User/%C3", {"If_Match": "*"}, 400, "path"),
     ("GET", "/v1/entities/User/x?version=0", {}, 422, "version"),
     ("GET", "/v1/entities/User/x?version=99999999999999999999", {}, 422, "version"),
     ("GET", "/v1/entities/User/x?version=1&version=2", {}, 422, "version"),
