@@ -74,10 +74,10 @@ def parse_offset(body: bytes, at: Partition) -> Commit:
 
 
 def parse_commits(body: bytes) -> list[Commit]:
-    """1 to 1000 commits to different partitions; raises MalformedRequest, InvalidRequest."""
+    """At most 1000 commits to different partitions; raises MalformedRequest, InvalidRequest."""
     commits = decode(body, _commits).offsets
-    if not 1 <= len(commits) <= MAX_COMMITS:
-        raise InvalidRequest(f"offsets must have 1 to {MAX_COMMITS} entries, not {len(commits)}", field="offsets")
+    if len(commits) > MAX_COMMITS:
+        raise InvalidRequest(f"offsets must have at most {MAX_COMMITS} entries, not {len(commits)}", field="offsets")
     seen: set[Partition] = set()
     for index, commit in enumerate(commits):
         _check(commit, f"offsets[{index}].")

@@ -93,10 +93,11 @@ class Commits:
         while True:
             async with self._lock:
                 wanted = [(w, c) for w in workers if (c := w.progress.commit()) is not None]
-                if not wanted and refresh:
-                    wanted = self._sign_of_life(workers)
                 if not wanted:
-                    return
+                    if not (refresh and self._silent(workers)):
+                        return
+                    # May be none, as long as the log has nothing for us: also that is a sign of life.
+                    wanted = [(w, c) for w in workers if (c := w.progress.commit_again()) is not None]
                 try:
                     outcomes = await self._client.commit_all(self._name, [c for _, c in wanted])
                 except EskitError as caught:
@@ -107,10 +108,9 @@ class Commits:
             # Outside of the lock: a revocation must not wait behind a pause.
             await self.away.wait(error)
 
-    def _sign_of_life(self, workers: Iterable[Worker]) -> list[tuple[Worker, Commit]]:
-        if asyncio.get_running_loop().time() - self._last_news < self._tuning.refresh_s:
-            return []
-        return [(w, c) for w in workers if (c := w.progress.commit_again()) is not None]
+    def _silent(self, workers: Iterable[Worker]) -> bool:
+        """Whether a member that has partitions was not heard of for long."""
+        return any(workers) and asyncio.get_running_loop().time() - self._last_news >= self._tuning.refresh_s
 
     def _answered(self, wanted: list[tuple[Worker, Commit]], outcomes: list[Committed | EskitError]) -> None:
         self.away.back()

@@ -195,6 +195,21 @@ async def test_an_idle_consumer_gives_a_sign_of_life(config: Settings, topic: To
     assert (await saved(config, "billing"))[partition_of(1)] == (1, 1)
 
 
+async def test_a_consumer_of_an_empty_log_gives_a_sign_of_life_too(config: Settings, topic: Topic) -> None:
+    assert topic.name
+    consumer = Consumer("billing", tuning=Tuning(commit_interval_s=0.05, refresh_s=0.1))
+    collect(consumer)
+    async with consuming(config, consumer), OffsetsClient(config.offsets_url) as offsets:
+        await until(lambda: consumer.partitions)
+        claimed = (await offsets.consumer("billing")).last_seen
+
+        async def seen_since() -> bool:
+            return (await offsets.consumer("billing")).last_seen > claimed
+
+        await until(seen_since)
+    assert set((await saved(config, "billing")).values()) == {(None, None)}
+
+
 @pytest.mark.real_kafka
 @pytest.mark.slow
 async def test_kafka_is_killed_and_comes_back(database_url: str, private_kafka: KafkaBroker) -> None:

@@ -126,6 +126,18 @@ async def test_last_seen_moves_with_claims_and_commits(offsets: OffsetsClient, c
     assert (await offsets.consumer("billing")).last_seen > "2021"
 
 
+async def test_a_commit_of_nothing_is_a_sign_of_life(offsets: OffsetsClient, config: Settings) -> None:
+    await offsets.claim("billing", TOPIC, [0], "host")
+    with psycopg.connect(config.database_url, autocommit=True) as connection:
+        connection.execute("UPDATE offsets.consumers SET last_seen = '2020-01-01'")
+    assert await offsets.commit_all("billing", []) == []
+    state = await offsets.consumer("billing")
+    assert (state.last_seen > "2021", state.partitions[0].offset) == (True, None)
+    assert await offsets.commit_all("nobody", []) == []
+    with pytest.raises(NotFound):
+        await offsets.consumer("nobody")
+
+
 @pytest.mark.parametrize(
     ("path", "body", "field"),
     [
@@ -152,7 +164,7 @@ async def test_last_seen_moves_with_claims_and_commits(offsets: OffsetsClient, c
         ("PUT c/offsets/t/x", {"offset": 1}, "partition"),
         ("PUT c/offsets/t/100001", {"offset": 1}, "partition"),
         ("PUT c/offsets/a%00b/0", {"offset": 1}, "topic"),
-        ("PUT c/offsets", {"offsets": []}, "offsets"),
+        ("PUT c/offsets", {"offsets": [{"topic": "t", "partition": 0, "offset": 1}] * 1001}, "offsets"),
         ("PUT c/offsets", {"offsets": [{"topic": "t", "partition": 0, "offset": 1}] * 2}, "offsets[1].partition"),
         ("PUT c/offsets", {"offsets": [{"topic": "t", "partition": 0, "offset": -1}]}, "offsets[0].offset"),
         ("PUT c/offsets", {"offsets": [{"topic": "t", "partition": 0}]}, "offsets[0].offset"),
