@@ -37,14 +37,17 @@ async def load(store: EventStore, total: int, writers: int = 64, streams: int = 
     return recorded
 
 
-async def keep_appending(store: EventStore, stopped: Callable[[], bool], acknowledged: list[Recorded]) -> None:
-    """Append one after the other until stopped; failures are tried again with the same event."""
+async def keep_appending(
+    store: EventStore, stopped: Callable[[], bool], acknowledged: list[Recorded], pause_s: float = 0
+) -> None:
+    """Append one after the other until stopped; failures are tried again."""
     number = 0
     while not stopped():
         event = new_event(f"thing-{number % 100}")
         try:
             acknowledged.extend((await store.append([event])).events)
             number += 1
+            await asyncio.sleep(pause_s)
         except VersionConflict:
             raise
         except EskitError:

@@ -23,7 +23,7 @@ def has_begun(process: ServiceProcess, times: int) -> bool:
     return process.output().count('"event": "going on"') >= times
 
 
-async def published(store: EventStore, timeout_s: float = 60.0) -> int:
+async def published(store: EventStore, timeout_s: float = 120.0) -> int:
     """Wait until the topic has the whole log; its head."""
 
     async def all_there() -> bool:

@@ -25,7 +25,7 @@ async def test_relay_killed_50_times_under_load(log_config: Settings) -> None:
     stopped = False
     acknowledged: list[Recorded] = []
     async with open_event_store(log_config, "test") as store:
-        writers = [asyncio.create_task(keep_appending(store, lambda: stopped, acknowledged)) for _ in range(4)]
+        writers = [asyncio.create_task(keep_appending(store, lambda: stopped, acknowledged, 0.005)) for _ in range(4)]
         victim = relay(log_config, ESKIT_RELAY_LEASE_S="0.4")
         with processes(victim):
             for attempt in range(50):
