@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
 
 from prometheus_client import CollectorRegistry
 
@@ -12,9 +12,10 @@ from eskit import names
 from eskit.client.offsets import OffsetsClient
 from eskit.consumer.catchup import CatchUp
 from eskit.consumer.config import Start, Tuning, kafka_config
+from eskit.consumer.hooks import Hook
 from eskit.consumer.metrics import ConsumerCollector
 from eskit.consumer.routes import Record, Routes
-from eskit.consumer.runtime import Hook, Plan, Runtime
+from eskit.consumer.runtime import Plan, Runtime
 from eskit.consumer.stats import Stats
 from eskit.consumer.worker import Surroundings
 from eskit.errors import EskitError, Unavailable
@@ -61,6 +62,7 @@ class Consumer:
         self._on_revoked: list[Hook] = []
         self._catch_up = CatchUp()
         self._runtime: Runtime | None = None
+        self._stop_wanted = False
 
     def on(self, *selectors: str) -> Callable[[OnEvent], OnEvent]:
         """Declare a handler for the events that any of the selectors wants; for all without one."""
@@ -93,12 +95,17 @@ class Consumer:
         self._on_revoked.append(_async(function))
         return function
 
-    async def run(self, settings: Settings, registry: CollectorRegistry | None = None) -> None:
+    def run(self, settings: Settings, registry: CollectorRegistry | None = None) -> Coroutine[Any, Any, None]:
         """Consume until cancelled or stopped; then finish the events at work, commit, leave the group.
 
         Metrics go into the registry, if there is one. Raises what must not be passed over: OffsetOutOfRange,
         UndecodableRecord, OffsetRegression, SettingsError, a hook's own error; not that Kafka or a service is away.
         """
+        # Not a coroutine function itself: a `stop` counts from here on, also before a task's first step.
+        self._stop_wanted = False
+        return self._run(settings, registry)
+
+    async def _run(self, settings: Settings, registry: CollectorRegistry | None) -> None:
         if self._runtime is not None:
             raise EskitError(f"consumer {self.name} is running already")
         if not self._routes:
@@ -119,14 +126,16 @@ class Consumer:
             if registry is not None:
                 registry.register(collector)
             try:
-                await self._runtime.run()
+                if not self._stop_wanted:
+                    await self._runtime.run()
             finally:
                 self._runtime = None
                 if registry is not None:
                     registry.unregister(collector)
 
     def stop(self) -> None:
-        """Let `run` finish and return."""
+        """Let `run` finish and return, also when its task has not begun yet."""
+        self._stop_wanted = True
         if self._runtime is not None:
             self._runtime.stop()
 

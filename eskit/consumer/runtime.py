@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Coroutine, Iterable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ from eskit import logs
 from eskit.client.offsets import OffsetsClient
 from eskit.consumer.bridge import Bridge, Callbacks, Partitions
 from eskit.consumer.commits import Commits, Outcomes
+from eskit.consumer.hooks import Hook, Hooks
 from eskit.consumer.inbox import Inbox
 from eskit.consumer.membership import Source
 from eskit.consumer.partition import Progress
@@ -23,8 +24,6 @@ from eskit.ids import uuid7
 from eskit.offsets import Claim
 
 log = logs.get(__name__)
-
-Hook = Callable[[set[int]], Awaitable[None]]
 
 
 class Plan(NamedTuple):
@@ -61,6 +60,7 @@ class Runtime:
         self._changing = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._end = asyncio.Event()
+        self._hooks = Hooks(self.fail, self._end, tuning.grace_s)
         self._error: BaseException | None = None
 
     @property
@@ -134,7 +134,7 @@ class Runtime:
         if not ours:
             return
         log.info("partitions claimed", partitions=sorted(ours), epochs=[c.epoch for c in ours.values()])
-        await self._tell(self._plan.on_assigned, ours)
+        await self._hooks.call_until_end(self._plan.on_assigned, ours)
         if not self._end.is_set():
             self.poller.read({number: self._begin(claim) for number, claim in ours.items()})
 
@@ -204,7 +204,7 @@ class Runtime:
         for worker in workers:
             del self.workers[worker.progress.partition]
             self._around.catch_up.dropped(worker.progress.partition)
-        await self._tell(self._plan.on_revoked, [worker.progress.partition for worker in workers])
+        await self._hooks.call(self._plan.on_revoked, [worker.progress.partition for worker in workers])
 
     async def _last_commit(self, workers: list[Worker]) -> None:
         try:
@@ -217,14 +217,6 @@ class Runtime:
 
     def _workers(self, partitions: Iterable[int]) -> list[Worker]:
         return [self.workers[p] for p in partitions if p in self.workers]
-
-    async def _tell(self, hooks: list[Hook], partitions: Iterable[int]) -> None:
-        try:
-            for hook in hooks:
-                await hook(set(partitions))
-        except Exception as error:
-            log.exception("a hook failed")
-            self.fail(error)
 
     async def check(self) -> None:
         """Raises Unavailable that says what is away or stalls."""

@@ -126,7 +126,7 @@ async def offsets_service(config: Settings) -> AsyncIterator[Settings]:
 async def consuming(config: Settings, *consumers: Consumer) -> AsyncIterator[list[asyncio.Task[None]]]:
     """Consumers that run, and are stopped at the end; an error that they end with is raised there."""
     tasks = [asyncio.create_task(c.run(config)) for c in consumers]
-    await asyncio.sleep(0)  # a consumer can be stopped and asked only when it has begun
+    await asyncio.sleep(0)  # a consumer can be asked only when it has begun
     try:
         yield tasks
     finally:
