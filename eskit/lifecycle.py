@@ -82,7 +82,7 @@ async def serving(app: web.Application, config: Settings, port_setting: str) -> 
     runner = web.AppRunner(
         app,
         access_log=None,
-        auto_decompress=False,  # a bomb, and a corrupt stream is a 500: the middleware refuses Content-Encoding
+        auto_decompress=False,  # a bomb, and a corrupt stream is a 500: Content-Encoding is refused
         keepalive_timeout=KEEPALIVE_S,
         shutdown_timeout=config.shutdown_s,
         handle_signals=False,

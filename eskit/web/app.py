@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from eskit.settings import Settings
 from eskit.web import health
 from eskit.web.bodies import SETTINGS
-from eskit.web.middleware import RequestMetrics, middleware
+from eskit.web.guard import RequestMetrics, guarded, unknown
 
 Resource = Callable[[web.Application], AsyncIterator[None]]
 
@@ -19,7 +19,7 @@ def create_app(
     service: str,
     settings: Settings,
     *,
-    routes: Iterable[web.AbstractRouteDef] = (),
+    routes: Iterable[web.RouteDef] = (),
     resources: Iterable[Resource] = (),
     checks: Mapping[str, health.Check] | None = None,
 ) -> web.Application:
@@ -28,12 +28,13 @@ def create_app(
     `checks` names what /readyz tests: each is called with the application, and raises what is wrong.
     """
     registry = CollectorRegistry()
-    app = web.Application(
-        middlewares=[middleware(RequestMetrics(registry, service))], client_max_size=settings.max_body_bytes
-    )
+    app = web.Application(client_max_size=settings.max_body_bytes)
     app[SETTINGS] = settings
     app[health.REGISTRY] = registry
     app[health.CHECKS] = dict(checks or {})
     app.cleanup_ctx.extend(resources)
-    app.add_routes([*routes, *health.ROUTES])
+    metrics = RequestMetrics(registry, service)
+    # The last one takes what no other does.
+    every = [*routes, *health.ROUTES, web.route("*", "/{path:.*}", unknown)]
+    app.add_routes([guarded(route, metrics) for route in every])
     return app

@@ -1,4 +1,4 @@
-"""The one middleware around every route: request id, limits, errors as problems, metrics, access log."""
+"""What is around every handler: request id, limits, errors as problems, metrics, access log."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import unquote_to_bytes
 
 import structlog
 from aiohttp import web
-from aiohttp.typedefs import Handler, Middleware
+from aiohttp.typedefs import Handler
 from prometheus_client import CollectorRegistry, Histogram
 
 from eskit import logs
@@ -28,6 +28,7 @@ log = logs.get(__name__)
 _debug = logging.getLogger(__name__)  # asked on every request, so without structlog's proxy
 
 SLOW_S = 1.0
+_PATTERN = re.compile(r"\{(\w+):[^}]*\}")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -51,24 +52,38 @@ class RequestMetrics:
         child.observe(seconds)
 
 
-def middleware(metrics: RequestMetrics) -> Middleware:
-    """Make the middleware of one application."""
+def guarded(route: web.RouteDef, metrics: RequestMetrics) -> web.RouteDef:
+    """The route with everything around its handler.
 
-    @web.middleware
-    async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
+    A wrapper and not a middleware: aiohttp's machinery for those costs a fifth of a small request.
+    """
+    handler, label = route.handler, _PATTERN.sub(r"{\1}", route.path)
+
+    async def around(request: web.Request) -> web.StreamResponse:
         started = time.perf_counter()
         ident = request[REQUEST_ID] = request_id(request)
         response = await _answer(request, handler, ident)
         seconds = time.perf_counter() - started
-        resource = request.match_info.route.resource
-        metrics.observe(request.method, resource.canonical if resource else "unknown", response.status, seconds)
+        metrics.observe(request.method, label, response.status, seconds)
         # A client that gave an id, or that met an error, may want to find its request in our logs; others pay nothing.
         if (response.status >= 400 or "X-Request-Id" in request.headers) and not response.prepared:
             response.headers["X-Request-Id"] = ident
         _access_log(request, response.status, seconds, ident)
         return response
 
-    return around
+    return web.RouteDef(route.method, route.path, around, route.kwargs)
+
+
+async def unknown(request: web.Request) -> web.StreamResponse:
+    """Where no route fits: no such path, or not with this method."""
+    allowed: set[str] = set()
+    for resource in request.app.router.resources():
+        _, methods = await resource.resolve(request)
+        allowed |= methods - {"*"}
+    if not allowed:
+        raise NotFound(f"There is no {request.path[:200]} in this service")
+    possible = ", ".join(sorted(allowed))
+    raise MethodNotAllowed(f"{request.method} is not possible here; possible: {possible}", allowed=possible)
 
 
 async def _answer(request: web.Request, handler: Handler, ident: str) -> web.StreamResponse:
@@ -84,7 +99,7 @@ async def _answer(request: web.Request, handler: Handler, ident: str) -> web.Str
             log.exception("request failed", request_id=ident, error=error.code)
         return problem_response(error, ident)
     except web.HTTPException as error:
-        return problem_response(_translated(request, error), ident)
+        return problem_response(_translated(error), ident)
     except Exception:
         log.exception("request failed", request_id=ident, method=request.method, path=request.path)
         return problem_response(EskitError("Something went wrong on our side; the log has the request id"), ident)
@@ -100,13 +115,8 @@ def _require_utf8(raw_path: str) -> None:
         raise MalformedRequest("In the path, `%` must be followed by two hexadecimal digits", field="path")
 
 
-def _translated(request: web.Request, error: web.HTTPException) -> EskitError:
+def _translated(error: web.HTTPException) -> EskitError:
     """What aiohttp raises by itself, in our terms."""
-    if isinstance(error, web.HTTPMethodNotAllowed):
-        allowed = ", ".join(sorted(error.allowed_methods))
-        return MethodNotAllowed(f"{request.method} is not possible here; possible: {allowed}", allowed=allowed)
-    if isinstance(error, web.HTTPNotFound):
-        return NotFound(f"There is no {request.path[:200]} in this service")
     if isinstance(error, web.HTTPRequestEntityTooLarge):
         return TooLarge("The body is too large")
     return MalformedRequest(error.reason or "The request cannot be read")
