@@ -7,7 +7,8 @@ from functools import partial
 
 from eskit.settings import Settings
 from eventstore_svc.store import EventStore
-from tests.services import ServiceProcess, until
+from tests.integration.appending import load
+from tests.services import ServiceProcess, processes, until
 from tests.topic import Read, read_topic
 
 RELAY = "eventstore_svc.relay"
@@ -32,6 +33,16 @@ async def published(store: EventStore, timeout_s: float = 120.0) -> int:
 
     await until(all_there, timeout_s)
     return (await store.head()).position
+
+
+async def publish(config: Settings, store: EventStore, events: int) -> None:
+    """Append so many events, and let a relay publish them and stop in order."""
+    process = relay(config)
+    with processes(process):
+        await process.start().ready()
+        await load(store, events)
+        await published(store)
+        assert process.stop() == 0
 
 
 async def topic_is_log(config: Settings, store: EventStore) -> Read:

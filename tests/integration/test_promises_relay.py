@@ -12,7 +12,7 @@ import pytest
 from eskit.settings import Settings
 from eventstore_svc.store import Recorded, open_event_store
 from tests.integration.appending import keep_appending, load, new_event
-from tests.integration.relaying import has_begun, is_active, published, relay, topic_is_log, until_active
+from tests.integration.relaying import has_begun, is_active, publish, published, relay, topic_is_log, until_active
 from tests.services import processes, until
 
 pytestmark = pytest.mark.real_kafka
@@ -79,12 +79,7 @@ async def test_duplicates_only_when_in_doubt(log_config: Settings) -> None:
     """A relay that stops in order and starts again adds no record at all."""
     async with open_event_store(log_config, "test") as store:
         for _ in range(3):
-            process = relay(log_config)
-            with processes(process):
-                await process.start().ready()
-                await load(store, 500)
-                await published(store)
-                assert process.stop() == 0
+            await publish(log_config, store, 500)
         assert (await topic_is_log(log_config, store)).dropped == 0
 
 

@@ -15,7 +15,7 @@ from eskit.postgres.migrations import Schema, migrate
 from eskit.settings import Settings
 from eventstore_svc.store import open_event_store
 from tests.integration.appending import load, new_event
-from tests.integration.relaying import published, relay, topic_is_log
+from tests.integration.relaying import publish, published, relay, topic_is_log
 from tests.services import environment, processes, until
 
 pytestmark = pytest.mark.real_kafka
@@ -24,12 +24,7 @@ pytestmark = pytest.mark.real_kafka
 async def test_refuses_a_topic_that_is_not_the_pinned_one(log_config: Settings) -> None:
     """D5: with more partitions, made anew, or gone: the relay ends and says what to do."""
     async with open_event_store(log_config, "test") as store:
-        process = relay(log_config)
-        with processes(process):
-            await process.start().ready()
-            await load(store, 10)
-            await published(store)
-            process.stop()
+        await publish(log_config, store, 10)
     admin = AdminClient({"bootstrap.servers": log_config.kafka_bootstrap})
     admin.delete_topics([log_config.topic], operation_timeout=10)[log_config.topic].result()
     await until(lambda: log_config.topic not in admin.list_topics(timeout=5).topics)
@@ -39,12 +34,7 @@ async def test_refuses_a_topic_that_is_not_the_pinned_one(log_config: Settings) 
 async def test_refuses_a_topic_that_is_ahead_of_the_log(log_config: Settings, database_url: str) -> None:
     """After a restore of the database to an older point, positions would be given out a second time."""
     async with open_event_store(log_config, "test") as store:
-        process = relay(log_config)
-        with processes(process):
-            await process.start().ready()
-            await load(store, 50)
-            await published(store)
-            process.stop()
+        await publish(log_config, store, 50)
     forget_after(database_url, log_config, 40)
     await refuses(log_config, "the topic holds position 50, the log ends at 40")
 
@@ -69,12 +59,7 @@ async def refuses(config: Settings, why: str) -> None:
 async def test_refuses_another_logs_topic_also_when_the_log_is_longer(log_config: Settings, database_url: str) -> None:
     """A topic with records, a schema made anew with more events than the topic has: nothing of it fits."""
     async with open_event_store(log_config, "test") as store:
-        process = relay(log_config)
-        with processes(process):
-            await process.start().ready()
-            await load(store, 50)
-            await published(store)
-            process.stop()
+        await publish(log_config, store, 50)
     with psycopg.connect(database_url, autocommit=True) as owner:
         owner.execute(f"DROP SCHEMA {log_config.schema('eventstore')} CASCADE")
     migrate(database_url, Schema(log_config.schema("eventstore"), "eventstore_svc"))
@@ -86,12 +71,7 @@ async def test_refuses_another_logs_topic_also_when_the_log_is_longer(log_config
 async def test_refuses_after_a_restore_that_has_grown_past_the_topic(log_config: Settings, database_url: str) -> None:
     """The database went back, and was appended to before any relay looked: positions have two events."""
     async with open_event_store(log_config, "test") as store:
-        process = relay(log_config)
-        with processes(process):
-            await process.start().ready()
-            await load(store, 50)
-            await published(store)
-            process.stop()
+        await publish(log_config, store, 50)
         forget_after(database_url, log_config, 40)
         await load(store, 60)
     await refuses(log_config, "the database was restored to an older point")
@@ -142,12 +122,7 @@ async def test_republish_after_the_topic_was_lost(log_config: Settings) -> None:
     """What docs/howto/topic-and-log-disagree.md says works: a lost topic is made again from the log."""
     admin = AdminClient({"bootstrap.servers": log_config.kafka_bootstrap})
     async with open_event_store(log_config, "test") as store:
-        process = relay(log_config)
-        with processes(process):
-            await process.start().ready()
-            await load(store, 300)
-            await published(store)
-            process.stop()
+        await publish(log_config, store, 300)
         admin.delete_topics([log_config.topic], operation_timeout=10)[log_config.topic].result()
         await until(lambda: log_config.topic not in admin.list_topics(timeout=5).topics)
         command = [sys.executable, "-m", "eventstore_svc.republish", "--yes"]
