@@ -2,11 +2,12 @@
 
 import itertools
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -132,3 +133,20 @@ def fresh_database(postgres: Postgres, template: str) -> Iterator[str]:
     finally:
         with psycopg.connect(postgres.url, autocommit=True) as connection:
             connection.execute(drop)
+
+
+@contextmanager
+def standing_still(url: str, application: str) -> Iterator[None]:
+    """The server processes that work for an application are stopped, as on a machine that hangs."""
+    query = "SELECT pid FROM pg_stat_activity WHERE application_name = %s"
+    with psycopg.connect(url, autocommit=True) as owner:
+        pids = [pid for (pid,) in owner.execute(query, (application,)).fetchall()]
+    assert pids, f"nothing works for {application}"
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)

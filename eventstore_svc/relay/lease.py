@@ -9,6 +9,7 @@ from psycopg import AsyncConnection
 
 from eskit.errors import EskitError
 from eskit.postgres.boundary import boundary
+from eskit.postgres.connections import severed_after
 from eskit.postgres.statements import statement
 
 TAKE = statement("eventstore_svc", "relay_lease_take")
@@ -64,7 +65,8 @@ class Lease:
         while True:
             await asyncio.sleep(self._lease_s / 3)
             asked = time.monotonic()
-            with boundary():
+            # A database that stands still must not be waited for longer than the lease lasts.
+            with boundary(), severed_after(connection, self._lease_s):
                 cursor = await connection.execute(RENEW, {"epoch": self.epoch, "lease_s": self._lease_s})
                 if await cursor.fetchone() is None:
                     self._until = 0.0

@@ -195,7 +195,7 @@ class Relay:
 
     async def _read(self, reader: AsyncConnection, after: int) -> list[Stored]:
         values = {"after": after, "limit": MOST_AT_ONCE, "most_bytes": PAGE_BYTES}
-        with boundary():
+        with boundary(), connections.severed_after(reader, connections.answer_s(self._settings)):
             return await shielded(rows(reader, READ, values))
 
     async def _idle(self, cursor: Cursor, publisher: Publisher) -> None:

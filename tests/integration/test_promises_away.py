@@ -8,9 +8,11 @@ import pytest
 
 from eventstore_svc.store import open_event_store
 from infra.local.broker import KafkaBroker
+from infra.local.postgres import PostgresServer
 from tests.integration.appending import load
 from tests.integration.relaying import published, relay, topic_is_log
 from tests.services import ServiceProcess, own_log, processes, until
+from tests.stack import standing_still
 
 pytestmark = pytest.mark.real_kafka
 
@@ -54,3 +56,22 @@ async def test_relay_started_before_kafka(database_url: str, private_kafka: Kafk
             await asyncio.to_thread(private_kafka.start)
             await process.ready(60)
             await topic_is_log(config, store)
+
+
+async def test_postgres_stands_still_under_the_relay(
+    private_postgres: PostgresServer, kafka_broker: KafkaBroker
+) -> None:
+    """P8: no answer and no end of the connections; the relay gives them up, says so, and goes on on new ones."""
+    config = own_log(private_postgres.url, kafka_broker.bootstrap)
+    async with open_event_store(config, "test") as store:
+        process = relay(config)
+        with processes(process):
+            await process.start().ready()
+            await load(store, 500)
+            await published(store)
+            with standing_still(private_postgres.url, "eskit relay"):
+                await load(store, 500)
+                # The lease row is locked by nobody: the same process takes it again once it has run out.
+                await published(store)
+            await topic_is_log(config, store)
+            assert '"event": "starting again"' in process.output()

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack
 
 import psycopg
 import pytest
@@ -18,7 +15,7 @@ from infra.local.postgres import PostgresServer
 from tests.integration.appending import new_event
 from tests.proxy import proxied
 from tests.services import config_for
-from tests.stack import migrate
+from tests.stack import migrate, standing_still
 
 
 def stored(config: Settings) -> list[tuple[str, int]]:
@@ -71,22 +68,6 @@ async def test_what_a_broken_session_still_holds_is_not_stored_later(config: Set
     assert stored(config) == [("s", 1), ("s", 2), ("t", 1)]
 
 
-@contextmanager
-def standing_still(server: PostgresServer) -> Iterator[None]:
-    """The server processes of our services are stopped, as on a machine that hangs."""
-    query = "SELECT pid FROM pg_stat_activity WHERE application_name = 'eskit frozen'"
-    with psycopg.connect(server.url, autocommit=True) as owner:
-        pids = [pid for (pid,) in owner.execute(query).fetchall()]
-    assert pids
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
-
-
 async def test_a_database_that_stands_still_is_given_up(private_postgres: PostgresServer) -> None:
     """No answer and no end of the connection: 503 within the deadline, for appends and reads, and an end at a stop."""
     migrate(private_postgres.url)
@@ -94,7 +75,7 @@ async def test_a_database_that_stands_still_is_given_up(private_postgres: Postgr
     async with open_event_store(config, "eskit frozen") as store:
         await store.append([new_event("a")])
         await store.head()
-        with standing_still(private_postgres):
+        with standing_still(private_postgres.url, "eskit frozen"):
             calls = (store.append([new_event("b")]), store.head())
             append, head = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 30)
             # The session cannot be ended while it stands still, so nobody knows what it will do.
@@ -110,7 +91,7 @@ async def test_a_stop_does_not_wait_for_a_database_that_stands_still(private_pos
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(open_event_store(config, "eskit frozen"))
         await store.append([new_event("a")])
-        with standing_still(private_postgres):
+        with standing_still(private_postgres.url, "eskit frozen"):
             waiting = asyncio.create_task(store.append([new_event("b")]))
             await asyncio.sleep(0)
             await asyncio.wait_for(stack.aclose(), 15)
