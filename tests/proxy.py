@@ -14,8 +14,8 @@ PREPARED_CALL_BYTES = 150  # a prepared call does not name the function any more
 class Proxy:
     """Forwards, until it is told to misbehave once."""
 
-    def __init__(self, target_port: int) -> None:
-        self._target_port = target_port
+    def __init__(self, target: tuple[str, int]) -> None:
+        self._target = target
         self._writers: list[asyncio.StreamWriter] = []
         self.port = 0
         self.drop_answer = False  # cut the client off when the next answer to an append comes
@@ -35,7 +35,7 @@ class Proxy:
         if self.refuse:
             to_client.close()
             return
-        server, to_server = await asyncio.open_connection("127.0.0.1", self._target_port)
+        server, to_server = await asyncio.open_connection(*self._target)
         self._writers.append(to_server)
         with suppress(ConnectionError):
             await asyncio.gather(self._up(client, to_client, to_server), self._down(server, to_client))
@@ -83,13 +83,15 @@ class Proxy:
 @asynccontextmanager
 async def proxied(url: str) -> AsyncIterator[tuple[Proxy, str]]:
     """A proxy before the server of this URL, and the URL through it."""
-    port = urlsplit(url).port
-    assert port is not None
-    proxy = Proxy(port)
+    parts = urlsplit(url)
+    assert parts.hostname is not None
+    assert parts.port is not None
+    proxy = Proxy((parts.hostname, parts.port))
     server = await asyncio.start_server(proxy.accept, "127.0.0.1", 0)
     proxy.port = server.sockets[0].getsockname()[1]
     try:
-        yield proxy, url.replace(f":{port}/", f":{proxy.port}/")
+        login = parts.netloc.rpartition("@")[0]
+        yield proxy, parts._replace(netloc=f"{login}@127.0.0.1:{proxy.port}").geturl()
     finally:
         await proxy.close()
         server.close()
