@@ -44,11 +44,12 @@ WINDOW_PAUSE_S = 0.002
 WATCH_EVERY_S = 5.0
 TRIM_EVERY_S = 0.5
 DRAIN_S = 3.0
+PAUSE_LEAST_S = 0.1
 PAUSE_MOST_S = 5.0
 
 
 class Relay:
-    """One relay process. `run` returns only by cancellation, or raises TopicMismatch or SchemaMismatch."""
+    """One relay process. `run` ends only by cancellation, or raises TopicMismatch."""
 
     def __init__(self, settings: Settings, status: Status) -> None:
         """Connects to nothing yet."""
@@ -61,19 +62,22 @@ class Relay:
 
     async def run(self) -> None:
         """Be a standby, then the active relay, for ever; what is away is waited for."""
-        pause_s = 0.1
+        loop = asyncio.get_running_loop()
+        pause_s = PAUSE_LEAST_S
         listening = asyncio.create_task(self._notice.listen())
         try:
             while True:
+                began_at = loop.time()
                 try:
                     await self._be_active()
-                    pause_s = 0.1
                 except TopicMismatch:
                     raise
                 except (EskitError, KafkaException, psycopg.Error) as error:
                     self._status.failed(error)
                     log.warning("starting again", error=type(error).__name__, detail=str(error))
-                    pause_s = min(pause_s * 2, PAUSE_MOST_S)
+                    # A term that lasted is no reason to be slow after it.
+                    lasted = loop.time() - began_at > PAUSE_MOST_S
+                    pause_s = PAUSE_LEAST_S if lasted else min(pause_s * 2, PAUSE_MOST_S)
                     await asyncio.sleep(random.uniform(pause_s / 2, pause_s))  # noqa: S311 - spreads retries
         finally:
             listening.cancel()

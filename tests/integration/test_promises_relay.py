@@ -44,18 +44,21 @@ async def test_relay_killed_50_times_under_load(log_config: Settings) -> None:
 
 async def test_a_stopped_relay_wakes_up_after_another_took_over(log_config: Settings) -> None:
     """P4: two relays; the active one is stopped for longer than its lease and then goes on where it was."""
+    stopped = False
+    acknowledged: list[Recorded] = []
     async with open_event_store(log_config, "test") as store:
+        writers = [asyncio.create_task(keep_appending(store, lambda: stopped, acknowledged)) for _ in range(4)]
         first, second = relay(log_config), relay(log_config)
         with processes(first, second):
             await first.start().ready()
             await second.start().ready()
-            loading = asyncio.create_task(load(store, 20_000, writers=8))
             for active in (first, second, first):
                 await until_active(active, store)
                 active.signal(signal.SIGSTOP)
                 await until(partial(is_active, second if active is first else first), 20)
                 active.signal(signal.SIGCONT)
-            await loading
+            stopped = True
+            await asyncio.gather(*writers)
             await topic_is_log(log_config, store)
 
 
