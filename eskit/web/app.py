@@ -11,6 +11,7 @@ from eskit.settings import Settings
 from eskit.web import health
 from eskit.web.bodies import SETTINGS
 from eskit.web.guard import RequestMetrics, guarded, unknown
+from eskit.web.operations import Operation
 
 Resource = Callable[[web.Application], AsyncIterator[None]]
 
@@ -19,7 +20,7 @@ def create_app(
     service: str,
     settings: Settings,
     *,
-    routes: Iterable[web.RouteDef] = (),
+    routes: Iterable[web.RouteDef | Operation] = (),
     resources: Iterable[Resource] = (),
     checks: Mapping[str, health.Check] | None = None,
 ) -> web.Application:
@@ -35,6 +36,7 @@ def create_app(
     app.cleanup_ctx.extend(resources)
     metrics = RequestMetrics(registry, service)
     # The last one takes what no other does.
-    every = [*routes, *health.ROUTES, web.route("*", "/{path:.*}", unknown)]
+    known = [route.route() if isinstance(route, Operation) else route for route in routes]
+    every = [*known, *health.ROUTES, web.route("*", "/{path:.*}", unknown)]
     app.add_routes([guarded(route, metrics) for route in every])
     return app

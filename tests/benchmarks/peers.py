@@ -16,7 +16,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from eskit.ids import uuid7
 from eskit.web.bodies import json_response
-from eventstore_svc.requests import EventIn
+from eventstore_svc.api.append_requests import EventIn
 
 NAIVE_TABLES = """
 CREATE TABLE IF NOT EXISTS naive_events (

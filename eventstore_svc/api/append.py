@@ -1,0 +1,60 @@
+"""`POST /v1/events`: store one event, or several atomically."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import msgspec
+from aiohttp import web
+
+from eskit.errors import EventIdReused, OutcomeUnknown, Overloaded, TooLarge, VersionConflict
+from eskit.events import Originator
+from eskit.web import bodies
+from eskit.web.context import REQUEST_ID, given_in_headers
+from eskit.web.operations import JSON, Content, Operation
+from eventstore_svc.api.append_requests import Cause, EventIn, EventsIn, parse_append
+from eventstore_svc.api.resources import STORE
+from eventstore_svc.store import Appended
+
+
+class AppendedEvent(msgspec.Struct):
+    """Where one event of an append stands."""
+
+    event_id: UUID
+    originator: Originator
+    position: int
+
+
+class AppendAnswer(msgspec.Struct):
+    """The answer to `POST /v1/events`, in the order of the request."""
+
+    events: list[AppendedEvent]
+
+
+async def append(request: web.Request) -> web.Response:
+    """Store one event, or several atomically."""
+    settings = request.app[bodies.SETTINGS]
+    body = await bodies.read(request, JSON)
+    cause = Cause(given_in_headers(request), request[REQUEST_ID])
+    events = parse_append(body, cause, settings.max_events)
+    return _answer(await request.app[STORE].append(events))
+
+
+def _answer(appended: Appended) -> web.Response:
+    events = [AppendedEvent(e.event_id, Originator(e.originator_id, e.version), e.position) for e in appended.events]
+    return bodies.json_response(AppendAnswer(events), status=201 if appended.new else 200)
+
+
+OPERATIONS = (
+    Operation(
+        method="POST",
+        path="/v1/events",
+        handler=append,
+        body=Content("One event, or several that are stored together or not at all.", {JSON: EventIn | EventsIn}),
+        answers={
+            201: Content("Stored.", {JSON: AppendAnswer}),
+            200: Content("Stored before: the first answer again.", {JSON: AppendAnswer}),
+        },
+        errors=(VersionConflict, EventIdReused, TooLarge, OutcomeUnknown, Overloaded),
+    ),
+)
