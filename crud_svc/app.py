@@ -19,6 +19,7 @@ from eskit.client.http import segment
 from eskit.errors import NotFound, UnsupportedMediaType
 from eskit.settings import Settings
 from eskit.web import bodies, queries
+from eskit.web.answers import Answer
 from eskit.web.app import create_app
 from eventstore_svc.store import LAST_VERSION, EventStore, open_event_store
 
@@ -40,7 +41,7 @@ class WriteAnswer(msgspec.Struct):
     position: int
 
 
-async def create(request: web.Request) -> web.Response:
+async def create(request: web.Request) -> Answer:
     """A new entity with an id made up here: the event's id, so that a retry with the same Idempotency-Key finds it."""
     queries.allow(request)
     preconditions.refuse(request, IF_MATCH, IF_NONE_MATCH)
@@ -51,7 +52,7 @@ async def create(request: web.Request) -> web.Response:
     return await _write(request, writes.create(target, about, text, check=lambda _: None))
 
 
-async def put(request: web.Request) -> web.Response:
+async def put(request: web.Request) -> Answer:
     """A whole document: in place of the present one (If-Match), or a new one (If-None-Match: *)."""
     queries.allow(request)
     target = requests.target(request)
@@ -65,7 +66,7 @@ async def put(request: web.Request) -> web.Response:
     return await _write(request, writes.replace(target, about, wanted, document))
 
 
-async def patch(request: web.Request) -> web.Response:
+async def patch(request: web.Request) -> Answer:
     """A change of the present document, as JSON Merge Patch or JSON Patch."""
     queries.allow(request)
     target = requests.target(request)
@@ -85,7 +86,7 @@ async def patch(request: web.Request) -> web.Response:
     return await _write(request, writes.patch(target, about, wanted, operations, limit_bytes))
 
 
-async def delete(request: web.Request) -> web.Response:
+async def delete(request: web.Request) -> Answer:
     """The end of an entity; its history stays, and it can be created anew."""
     queries.allow(request)
     target = requests.target(request)
@@ -93,7 +94,7 @@ async def delete(request: web.Request) -> web.Response:
     return await _write(request, writes.delete(target, requests.about(request), wanted))
 
 
-async def get(request: web.Request) -> web.Response:
+async def get(request: web.Request) -> Answer:
     """The document, as it is or as it was at a version."""
     queries.allow(request, "version")
     target = requests.target(request)
@@ -107,11 +108,11 @@ async def get(request: web.Request) -> web.Response:
         preconditions.require(wanted, state)
     headers = _headers(state) | {"Eskit-Position": str(state.position), "Cache-Control": "no-cache"}
     if known is not None and known.name(state.version):
-        return web.Response(status=304, headers=headers)
-    return web.Response(body=state.body(), headers=headers, content_type=JSON)
+        return Answer(status=304, headers=headers)
+    return Answer(state.body(), headers=headers, content_type=JSON)
 
 
-async def get_history(request: web.Request) -> web.Response:
+async def get_history(request: web.Request) -> Answer:
     """The events of an entity, with the fields each one changed."""
     queries.allow(request, "from_version", "limit")
     target = requests.target(request)
@@ -120,12 +121,12 @@ async def get_history(request: web.Request) -> web.Response:
     return bodies.json_response(await history(request.app[ENTITIES], target, first, limit))
 
 
-async def _write(request: web.Request, write: writes.Write) -> web.Response:
+async def _write(request: web.Request, write: writes.Write) -> Answer:
     written = await request.app[ENTITIES].write(write)
     created = written.event is not None and written.event.action == CREATED
     headers = {"Eskit-Position": str(written.position)}
     if request.method == "DELETE":
-        return web.Response(status=204, headers=headers)
+        return Answer(status=204, headers=headers)
     headers |= {"ETag": etag(written.version)}
     if created:
         headers["Location"] = f"/v1/entities/{segment(write.target.entity_type)}/{segment(write.target.id)}"
@@ -136,10 +137,10 @@ async def _write(request: web.Request, write: writes.Write) -> web.Response:
     return bodies.json_response(answer, status=status, headers=headers)
 
 
-def _document(written: Written, status: int, headers: dict[str, str]) -> web.Response:
+def _document(written: Written, status: int, headers: dict[str, str]) -> Answer:
     state = written.after()
     headers |= _headers(state) | {"Preference-Applied": "return=representation"}
-    return web.Response(status=status, body=state.body(), headers=headers, content_type=JSON)
+    return Answer(state.body(), status=status, headers=headers, content_type=JSON)
 
 
 def _headers(state: State) -> dict[str, str]:

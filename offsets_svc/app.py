@@ -13,6 +13,7 @@ from eskit.errors import EskitError
 from eskit.offsets import Claims, Commit, Committed
 from eskit.settings import Settings
 from eskit.web import bodies, queries
+from eskit.web.answers import Answer
 from eskit.web.app import create_app
 from eskit.web.problems import problem
 from offsets_svc import requests
@@ -23,7 +24,7 @@ STORE: web.AppKey[OffsetStore] = web.AppKey("offset_store", OffsetStore)
 MAX_PAGE = 1000
 
 
-async def claim(request: web.Request) -> web.Response:
+async def claim(request: web.Request) -> Answer:
     """Take partitions over; each answer has the epoch that commits must carry from now on."""
     queries.allow(request)
     consumer = names.consumer(request.match_info["consumer"])
@@ -31,7 +32,7 @@ async def claim(request: web.Request) -> web.Response:
     return bodies.json_response(Claims(await request.app[STORE].claim(consumer, wanted)))
 
 
-async def commit(request: web.Request) -> web.Response:
+async def commit(request: web.Request) -> Answer:
     """Move one partition's offset."""
     queries.allow(request)
     consumer = names.consumer(request.match_info["consumer"])
@@ -45,7 +46,7 @@ async def commit(request: web.Request) -> web.Response:
     return bodies.json_response(outcome)
 
 
-async def commit_several(request: web.Request) -> web.Response:
+async def commit_several(request: web.Request) -> Answer:
     """Move offsets of several partitions in one transaction; one that is refused does not stop the others."""
     queries.allow(request)
     consumer = names.consumer(request.match_info["consumer"])
@@ -60,7 +61,7 @@ def _result(wanted: Commit, outcome: Outcome) -> dict[str, Any]:
     return {"topic": wanted.topic, "partition": wanted.partition, **problem(outcome)}
 
 
-async def list_consumers(request: web.Request) -> web.Response:
+async def list_consumers(request: web.Request) -> Answer:
     """Consumers in the order of their names, with their partitions."""
     queries.allow(request, "limit", "after")
     limit = queries.integer(request, "limit", 100, least=1, most=MAX_PAGE)
@@ -70,7 +71,7 @@ async def list_consumers(request: web.Request) -> web.Response:
     )
 
 
-async def get_consumer(request: web.Request) -> web.Response:
+async def get_consumer(request: web.Request) -> Answer:
     """One consumer with its partitions."""
     queries.allow(request)
     return bodies.json_response(await request.app[STORE].consumer(names.consumer(request.match_info["consumer"])))

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from eskit.errors import InvalidRequest, MalformedRequest, RequestTimeout, TooLarge, UnsupportedMediaType
 from eskit.settings import Settings
+from eskit.web.answers import Answer
 
 T = TypeVar("T")
 
@@ -67,6 +68,6 @@ def invalid(error: msgspec.ValidationError, at: str = "") -> InvalidRequest:
     return InvalidRequest(f"{field}: {what}" if field else what, field=field or None)
 
 
-def json_response(value: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+def json_response(value: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Answer:
     """Any value of ours as JSON."""
-    return web.Response(status=status, body=_encode(value), headers=headers, content_type="application/json")
+    return Answer(_encode(value), status=status, content_type="application/json", headers=headers)

@@ -11,6 +11,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from eskit import logs
 from eskit.errors import EskitError
+from eskit.web.answers import Answer
 from eskit.web.bodies import json_response
 
 log = logs.get(__name__)
@@ -22,12 +23,12 @@ REGISTRY: web.AppKey[CollectorRegistry] = web.AppKey("metrics_registry", Collect
 CHECK_S = 4.0
 
 
-async def livez(_: web.Request) -> web.Response:
+async def livez(_: web.Request) -> Answer:
     """The process answers; nothing else is tested."""
     return json_response({"status": "alive"})
 
 
-async def readyz(request: web.Request) -> web.Response:
+async def readyz(request: web.Request) -> Answer:
     """Test everything this service needs; 503 says what is wrong."""
     checks = request.app[CHECKS]
     said = await asyncio.gather(*(_outcome(check, request.app) for check in checks.values()))
@@ -50,10 +51,10 @@ async def _outcome(check: Check, app: web.Application) -> str:
     return "ok"
 
 
-async def metrics(request: web.Request) -> web.Response:
+async def metrics(request: web.Request) -> Answer:
     """Prometheus text format."""
     body = generate_latest(request.app[REGISTRY])
-    return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+    return Answer(body, content_type=CONTENT_TYPE_LATEST)
 
 
 ROUTES = (web.get("/livez", livez), web.get("/readyz", readyz), web.get("/metrics", metrics))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from aiohttp import web
 
 from eskit.errors import EskitError, Unavailable
+from eskit.web.answers import Answer
 
 TYPE = "https://eskit.dev/problems/"
 
@@ -26,8 +26,8 @@ def _printable(value: Any) -> Any:
     return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
 
 
-def problem_response(error: EskitError, request_id: str) -> web.Response:
+def problem_response(error: EskitError, request_id: str) -> Answer:
     """The answer to a request that failed."""
     body = msgspec.json.encode(problem(error) | {"request_id": request_id})
     headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, Unavailable) else None
-    return web.Response(status=error.status, body=body, headers=headers, content_type="application/problem+json")
+    return Answer(body, status=error.status, content_type="application/problem+json", headers=headers)

@@ -10,6 +10,7 @@ from aiohttp import web
 from eskit.errors import EventIdReused, OutcomeUnknown, Overloaded, TooLarge, VersionConflict
 from eskit.events import Originator
 from eskit.web import bodies
+from eskit.web.answers import Answer
 from eskit.web.context import REQUEST_ID, given_in_headers
 from eskit.web.operations import JSON, Content, Operation
 from eventstore_svc.api.append_requests import Cause, EventIn, EventsIn, parse_append
@@ -31,7 +32,7 @@ class AppendAnswer(msgspec.Struct):
     events: list[AppendedEvent]
 
 
-async def append(request: web.Request) -> web.Response:
+async def append(request: web.Request) -> Answer:
     """Store one event, or several atomically."""
     settings = request.app[bodies.SETTINGS]
     body = await bodies.read(request, JSON)
@@ -40,7 +41,7 @@ async def append(request: web.Request) -> web.Response:
     return _answer(await request.app[STORE].append(events))
 
 
-def _answer(appended: Appended) -> web.Response:
+def _answer(appended: Appended) -> Answer:
     events = [AppendedEvent(e.event_id, Originator(e.originator_id, e.version), e.position) for e in appended.events]
     return bodies.json_response(AppendAnswer(events), status=201 if appended.new else 200)
 

@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from eskit.selectors import Selector
 from eskit.web import bodies, queries
+from eskit.web.answers import Answer
 from eskit.web.operations import JSON, Content, Operation
 from eventstore_svc.api.pages import MAX_PAGE, EventsPage
 from eventstore_svc.api.resources import STORE
@@ -36,14 +37,14 @@ class NoQuery(msgspec.Struct):
     """No parameters."""
 
 
-async def read_log(request: web.Request) -> web.Response:
+async def read_log(request: web.Request) -> Answer:
     """A page of the log in position order. `next` goes past what the selector skipped."""
     query = queries.parse(request, LogQuery)
     page = await request.app[STORE].log(query.first, query.limit, Selector(query.selector))
     return bodies.json_response(EventsPage([e.wire() for e in page.events], page.next))
 
 
-async def log_head(request: web.Request) -> web.Response:
+async def log_head(request: web.Request) -> Answer:
     """The last position of the log, and the last one known to be on the topic."""
     queries.parse(request, NoQuery)
     head = await request.app[STORE].head()

@@ -11,6 +11,7 @@ from msgspec import Meta
 from eskit import names
 from eskit.errors import NotFound
 from eskit.web import bodies, queries
+from eskit.web.answers import Answer
 from eskit.web.operations import JSON, Content, Operation
 from eventstore_svc.api.pages import MAX_PAGE, EventsPage
 from eventstore_svc.api.resources import STORE
@@ -27,7 +28,7 @@ class StreamQuery(msgspec.Struct, kw_only=True):
     limit: Annotated[int, Meta(ge=1, le=MAX_PAGE, description="Most events of the page.")] = MAX_PAGE
 
 
-async def read_stream(request: web.Request) -> web.Response:
+async def read_stream(request: web.Request) -> Answer:
     """The events of one stream, oldest first."""
     query = queries.parse(request, StreamQuery)
     kind = names.entity_type(request.match_info["entity_type"])

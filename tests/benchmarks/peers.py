@@ -15,7 +15,6 @@ from aiohttp import web
 from psycopg_pool import AsyncConnectionPool
 
 from eskit.ids import uuid7
-from eskit.web.bodies import json_response
 from eventstore_svc.api.append_requests import EventIn
 
 NAIVE_TABLES = """
@@ -28,15 +27,21 @@ CREATE TABLE IF NOT EXISTS naive_outbox (position bigint PRIMARY KEY)"""
 
 _decoder = msgspec.json.Decoder(EventIn)
 _object = msgspec.json.Decoder(dict)
+_encode = msgspec.json.Encoder().encode
 POOL: web.AppKey[AsyncConnectionPool[Any]] = web.AppKey("pool", AsyncConnectionPool)
+
+
+def _answer(event_id: str, ident: str, version: int, position: int) -> web.Response:
+    """As any aiohttp handler answers."""
+    event = {"event_id": event_id, "originator": {"id": ident, "version": version}, "position": position}
+    return web.Response(status=201, body=_encode({"events": [event]}), content_type="application/json")
 
 
 async def decode_only(request: web.Request) -> web.Response:
     """Read, decode and answer as the event store does, and store nothing."""
     event = _decoder.decode(await request.read())
     _object.decode(event.payload)
-    originator = {"id": event.originator.id, "version": 1}
-    return json_response({"events": [{"event_id": str(uuid7()), "originator": originator, "position": 1}]}, status=201)
+    return _answer(str(uuid7()), event.originator.id, 1, 1)
 
 
 async def naive_append(request: web.Request) -> web.Response:
@@ -59,8 +64,7 @@ async def naive_append(request: web.Request) -> web.Response:
         row = await cursor.fetchone()
         assert row is not None
         await connection.execute("INSERT INTO naive_outbox VALUES (%s)", row)
-    originator = {"id": ident, "version": version}
-    return json_response({"events": [{"event_id": "", "originator": originator, "position": row[0]}]}, status=201)
+    return _answer("", ident, version, row[0])
 
 
 async def bare_row(request: web.Request) -> web.Response:

@@ -24,7 +24,7 @@ BEGUN = web.AppKey("begun", asyncio.Event)
 def app_for(config: Settings) -> web.Application:
     """Routes that wait, fail and echo."""
 
-    async def slow(request: web.Request) -> web.Response:
+    async def slow(request: web.Request) -> web.StreamResponse:
         request.app[BEGUN].set()
         await request.app[OPEN].wait()
         return bodies.json_response({"done": True})
