@@ -14,8 +14,9 @@ from eskit.errors import EskitError, OutcomeUnknown, Unavailable
 from eskit.postgres.boundary import boundary
 from eskit.postgres.connections import sever, severed_after
 from eskit.postgres.statements import statement
-from eventstore_svc.store.batch import Outcome, outcomes, parameters
+from eventstore_svc.store.batch import PARAMETERS, Outcome, outcomes, parameters
 from eventstore_svc.store.records import NewEvent
+from eventstore_svc.store.statement_session import StatementSession
 
 log = logs.get(__name__)
 
@@ -41,6 +42,7 @@ class Appender:
         self._connect = connect
         self._answer_s = answer_s
         self._connection: AsyncConnection | None = None
+        self._session: StatementSession | None = None
         self._backend: Backend | None = None
         self.ending = False  # do not try to find out any more
 
@@ -63,9 +65,12 @@ class Appender:
 
     async def close(self) -> None:
         """Give the connection up."""
-        if self._connection is not None:
-            await self._connection.close()
-            self._connection = None
+        session, self._session = self._session, None
+        connection, self._connection = self._connection, None
+        if session is not None:
+            session.unwatch()
+        if connection is not None:
+            await connection.close()
 
     def sever(self) -> None:
         """End the wait for an answer; the outcome is unknown then."""
@@ -78,20 +83,21 @@ class Appender:
         values = parameters(appends, may_be_stored=may_be_stored)
         try:
             with boundary(), severed_after(connection, self._answer_s):
-                async with connection.cursor(binary=True) as cursor:
-                    await cursor.execute(APPEND, values, prepare=True)
-                    row = await cursor.fetchone()
+                if self._session is None:
+                    self._session = StatementSession(connection, PARAMETERS)
+                    await self._session.prepare(APPEND)
+                row = await self._session.execute(values)
         except Unavailable as error:
             if _may_be_stored(error.__cause__):
                 raise OutcomeUnknown("The database went away before it answered") from error.__cause__
             raise
-        if row is None:
-            message = "append_batch answered nothing"
-            raise EskitError(message)
         return outcomes(appends, *row)
 
     async def _connected(self) -> AsyncConnection:
+        if self._session is not None and self._session.closed:
+            await self.close()
         if self._connection is None or self._connection.closed:
+            self._session = None
             self._connection = await self._connect()
             row = await _as_login(self._connection, OWN_BACKEND, {}, self._answer_s)
             self._backend = Backend(*row) if row else None

@@ -1,4 +1,4 @@
-"""Columns of a batch as PostgreSQL binary arrays, made in one go.
+"""Columns of a batch as PostgreSQL binary arrays, made and read in one go.
 
 psycopg turns a Python list into an array element by element in Python; for group commits that costs more than the
 insert.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Sequence
-from typing import ClassVar
 from uuid import UUID
 
 import psycopg
@@ -17,91 +16,82 @@ from psycopg.pq import Format
 from psycopg.types.numeric import Int8BinaryLoader
 
 _LENGTH = struct.Struct(">i").pack
-_HEADER = struct.Struct(">iiIii").pack
+_HEADER = struct.Struct(">iiIii")
+_EMPTY = struct.Struct(">iiI").pack
 _NULL = _LENGTH(-1)
+# The types of elements, by their number in PostgreSQL's catalog.
+_INTEGER, _BIGINT, _TEXT, _TIMESTAMPTZ, _UUID = 23, 20, 25, 1184, 2950
+_UUID_ARRAY = 2951
 
 MICROS_2000 = 946_684_800_000_000
 """PostgreSQL counts microseconds from 2000; we count from 1970."""
 
 
-class _Array(bytes):
-    """A ready array value."""
-
-    element_oid: ClassVar[int]
-
-    @classmethod
-    def joined(cls, count: int, elements: Iterable[bytes], *, nulls: bool = False) -> _Array:
-        """An array of `count` elements; the pieces are lengths and values in turn."""
-        # An empty array has no dimension.
-        header = (
-            _HEADER(1, int(nulls), cls.element_oid, count, 1) if count else struct.pack(">iiI", 0, 0, cls.element_oid)
-        )
-        return cls(header + b"".join(elements))
+def integers(values: Sequence[int]) -> bytes:
+    """integer[] of 32-bit numbers."""
+    pairs = [item for value in values for item in (4, value)]
+    return _array(_INTEGER, len(values), [struct.pack(f">{len(pairs)}i", *pairs)])
 
 
-class Int4Array(_Array):
-    """integer[]"""
-
-    element_oid = 23
-
-    @classmethod
-    def of(cls, values: Sequence[int]) -> _Array:
-        """From 32-bit numbers."""
-        pairs = [item for value in values for item in (4, value)]
-        return cls.joined(len(values), [struct.pack(f">{len(pairs)}i", *pairs)])
+def timestamps(values: Sequence[int | None]) -> bytes:
+    """timestamptz[] of microseconds since 1970; None is NULL."""
+    pieces = [_NULL if value is None else struct.pack(">iq", 8, value - MICROS_2000) for value in values]
+    return _array(_TIMESTAMPTZ, len(values), pieces, nulls=True)
 
 
-class TimestampArray(_Array):
-    """timestamptz[]"""
-
-    element_oid = 1184
-
-    @classmethod
-    def of(cls, values: Sequence[int | None]) -> _Array:
-        """From microseconds since 1970; None is NULL."""
-        pieces = [_NULL if value is None else struct.pack(">iq", 8, value - MICROS_2000) for value in values]
-        return cls.joined(len(values), pieces, nulls=None in values)
+def texts(values: Sequence[bytes]) -> bytes:
+    """text[] of UTF-8."""
+    return _array(_TEXT, len(values), [piece for value in values for piece in (_LENGTH(len(value)), value)])
 
 
-class TextArray(_Array):
-    """text[]"""
-
-    element_oid = 25
-
-    @classmethod
-    def of(cls, values: Sequence[bytes]) -> _Array:
-        """From UTF-8."""
-        return cls.joined(len(values), [piece for value in values for piece in (_LENGTH(len(value)), value)])
-
-
-class UuidArray(_Array):
+def uuids(values: Sequence[UUID]) -> bytes:
     """uuid[]"""
-
-    element_oid = 2950
-
-    @classmethod
-    def of(cls, values: Sequence[UUID]) -> _Array:
-        """From UUIDs."""
-        return cls.joined(len(values), [piece for value in values for piece in (b"\0\0\0\x10", value.bytes)])
+    return _array(_UUID, len(values), [piece for value in values for piece in (b"\0\0\0\x10", value.bytes)])
 
 
-class _ArrayDumper(Dumper):
+def _array(element: int, count: int, pieces: Iterable[bytes], *, nulls: bool = False) -> bytes:
+    """An array of `count` elements; the pieces are lengths and values in turn."""
+    # An empty array has no dimension.
+    header = _HEADER.pack(1, int(nulls), element, count, 1) if count else _EMPTY(0, 0, element)
+    return header + b"".join(pieces)
+
+
+def numbers(array: bytes | None) -> list[int]:
+    """The elements of a binary integer[] or bigint[]; NULL reads as 0."""
+    if not array:
+        return []
+    dimensions, has_nulls, element = struct.unpack_from(">iiI", array)
+    if not dimensions:
+        return []
+    count = struct.unpack_from(">i", array, 12)[0]
+    code = "q" if element == _BIGINT else "i"
+    if not has_nulls:
+        return list(struct.unpack_from(f">{('i' + code) * count}", array, _HEADER.size)[1::2])
+    found, at = [], _HEADER.size
+    for _ in range(count):
+        length = struct.unpack_from(">i", array, at)[0]
+        found.append(struct.unpack_from(f">{code}", array, at + 4)[0] if length > 0 else 0)
+        at += 4 + max(length, 0)
+    return found
+
+
+class UuidArray(bytes):
+    """uuid[] as a query parameter of psycopg's: `UuidArray(uuids(...))`."""
+
+
+class _UuidArrayDumper(Dumper):
     format = Format.BINARY
+    oid = _UUID_ARRAY
 
     def dump(self, obj: bytes) -> bytes:
         """It is ready."""
         return obj
 
 
-def _dumper(array_oid: int) -> type[_ArrayDumper]:
-    return type("ReadyArrayDumper", (_ArrayDumper,), {"oid": array_oid})
-
-
 def adapters() -> AdaptersMap:
     """psycopg's own conversions, ready arrays, and times as plain numbers (see `MICROS_2000`)."""
     ours = AdaptersMap(psycopg.adapters)
-    for kind, array_oid in ((Int4Array, 1007), (TimestampArray, 1185), (TextArray, 1009), (UuidArray, 2951)):
-        ours.register_dumper(kind, _dumper(array_oid))
+    ours.register_dumper(UuidArray, _UuidArrayDumper)
     # A binary timestamptz is a 64-bit number; a datetime for each would cost more than the rest of the row.
     ours.register_loader("timestamptz", Int8BinaryLoader)
     return ours

@@ -12,7 +12,7 @@ from eskit.events import Stored
 from eskit.postgres.connections import Pool, use
 from eskit.postgres.statements import statement
 from eskit.selectors import Selector
-from eventstore_svc.store.arrays import MICROS_2000, UuidArray
+from eventstore_svc.store.arrays import MICROS_2000, UuidArray, uuids
 
 READ_STREAM = statement("eventstore_svc", "read_stream")
 STREAM_VERSION = statement("eventstore_svc", "stream_version")
@@ -78,7 +78,7 @@ async def stream_version(pool: Pool, entity_type: str, originator_id: str) -> in
 
 async def by_id(pool: Pool, event_ids: Sequence[UUID]) -> list[Stored]:
     """The events with these ids, in no order; missing ones are left out."""
-    values = {"event_ids": UuidArray.of(event_ids)}
+    values = {"event_ids": UuidArray(uuids(event_ids))}
     return await use(pool, lambda connection: rows(connection, EVENTS_BY_ID, values))
 
 
