@@ -14,7 +14,7 @@ from crud_svc.exact_json import parse_object
 from eskit import ids, names, times
 from eskit.errors import EskitError, InvalidRequest, TooLarge
 from eskit.web import bodies
-from eskit.web.context import CAUSES, metadata_from_headers
+from eskit.web.context import CAUSES, correlation_id, given_in_headers
 
 IDEMPOTENCY_KEY, METADATA, OCCURRED_ON = "Idempotency-Key", "Eskit-Metadata", "Eskit-Occurred-On"
 
@@ -108,10 +108,12 @@ def about(request: web.Request) -> About:
         raise InvalidRequest(f"{IDEMPOTENCY_KEY} must have 1 to 256 printable ASCII characters", field=IDEMPOTENCY_KEY)
     for cause in CAUSES:
         _single(request, cause.header)
+    event_id = ids.uuid7() if key is None else ids.from_key(key)
+    default = {"correlation_id": correlation_id(request, event_id)}
     return About(
-        event_id=ids.uuid7() if key is None else ids.from_key(key),
+        event_id=event_id,
         id_is_given=key is not None,
-        metadata=_encode(_more_metadata(request) | metadata_from_headers(request)),
+        metadata=_encode(default | _more_metadata(request) | given_in_headers(request)),
         occurred_on_us=_occurred(request),
     )
 

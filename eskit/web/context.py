@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import NamedTuple
+from uuid import UUID
 
 from aiohttp import web
 
@@ -17,10 +18,18 @@ _VALUE = re.compile(r"[\x20-\x7e]{1,256}")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
-def request_id(request: web.Request) -> str:
-    """The client's `X-Request-Id` where it is a short printable text, else a new one."""
+def given_request_id(request: web.Request) -> str | None:
+    """The client's `X-Request-Id` where it is a short printable text."""
     given = request.headers.get("X-Request-Id")
-    return given if given and _VALUE.fullmatch(given) else token()
+    return given if given and _VALUE.fullmatch(given) else None
+
+
+def request_id(request: web.Request) -> str:
+    """The client's, else one that is made up when somebody asks for it: most requests need none."""
+    ident = request.get(REQUEST_ID)
+    if ident is None:
+        ident = request[REQUEST_ID] = given_request_id(request) or token()
+    return ident
 
 
 class Cause(NamedTuple):
@@ -53,9 +62,12 @@ def given_in_headers(request: web.Request) -> dict[str, str]:
     return found
 
 
-def metadata_from_headers(request: web.Request) -> dict[str, str]:
-    """The same, with the request's id where no correlation id is given: every event has one."""
-    return {"correlation_id": request[REQUEST_ID], **given_in_headers(request)}
+def correlation_id(request: web.Request, event_id: UUID) -> str:
+    """Of an event that names none: the client's request id, else the event's own id, as of one that has no cause.
+
+    `event_id` is that of the first event of what is stored together.
+    """
+    return given_request_id(request) or str(event_id)
 
 
 def is_traceparent(text: str) -> bool:

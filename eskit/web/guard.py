@@ -21,7 +21,7 @@ from eskit.errors import (
     TooLarge,
     UnsupportedMediaType,
 )
-from eskit.web.context import REQUEST_ID, request_id
+from eskit.web.context import request_id
 from eskit.web.problems import problem_response
 
 log = logs.get(__name__)
@@ -61,14 +61,13 @@ def guarded(route: web.RouteDef, metrics: RequestMetrics) -> web.RouteDef:
 
     async def around(request: web.Request) -> web.StreamResponse:
         started = time.perf_counter()
-        ident = request[REQUEST_ID] = request_id(request)
-        response = await _answer(request, handler, ident)
+        response = await _answer(request, handler)
         seconds = time.perf_counter() - started
         metrics.observe(request.method, label, response.status, seconds)
         # A client that gave an id, or that met an error, may want to find its request in our logs; others pay nothing.
         if (response.status >= 400 or "X-Request-Id" in request.headers) and not response.prepared:
-            response.headers["X-Request-Id"] = ident
-        _access_log(request, response.status, seconds, ident)
+            response.headers["X-Request-Id"] = request_id(request)
+        _access_log(request, response.status, seconds)
         return response
 
     return web.RouteDef(route.method, route.path, around, route.kwargs)
@@ -86,7 +85,7 @@ async def unknown(request: web.Request) -> web.StreamResponse:
     raise MethodNotAllowed(f"{request.method} is not possible here; possible: {possible}", allowed=possible)
 
 
-async def _answer(request: web.Request, handler: Handler, ident: str) -> web.StreamResponse:
+async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         if "Content-Encoding" in request.headers:
             message = "A request body must come without Content-Encoding"
@@ -96,13 +95,15 @@ async def _answer(request: web.Request, handler: Handler, ident: str) -> web.Str
         return await handler(request)
     except EskitError as error:
         if error.status == 500:
-            log.exception("request failed", request_id=ident, error=error.code)
-        return problem_response(error, ident)
+            log.exception("request failed", request_id=request_id(request), error=error.code)
+        return problem_response(error, request_id(request))
     except web.HTTPException as error:
-        return problem_response(_translated(error), ident)
+        return problem_response(_translated(error), request_id(request))
     except Exception:
-        log.exception("request failed", request_id=ident, method=request.method, path=request.path)
-        return problem_response(EskitError("Something went wrong on our side; the log has the request id"), ident)
+        log.exception("request failed", request_id=request_id(request), method=request.method, path=request.path)
+        return problem_response(
+            EskitError("Something went wrong on our side; the log has the request id"), request_id(request)
+        )
 
 
 def _require_utf8(raw_path: str) -> None:
@@ -122,12 +123,12 @@ def _translated(error: web.HTTPException) -> EskitError:
     return MalformedRequest(error.reason or "The request cannot be read")
 
 
-def _access_log(request: web.Request, status: int, seconds: float, ident: str) -> None:
+def _access_log(request: web.Request, status: int, seconds: float) -> None:
     if status >= 500 or seconds > SLOW_S:
         write = log.warning
     elif _debug.isEnabledFor(logging.DEBUG):
         write = log.debug
     else:
         return
-    with structlog.contextvars.bound_contextvars(request_id=ident):
+    with structlog.contextvars.bound_contextvars(request_id=request_id(request)):
         write("request", method=request.method, path=request.path[:300], status=status, ms=round(seconds * 1000, 1))

@@ -11,7 +11,7 @@ from eskit.errors import EventIdReused, OutcomeUnknown, Overloaded, TooLarge, Ve
 from eskit.events import Originator
 from eskit.web import bodies
 from eskit.web.answers import Answer
-from eskit.web.context import REQUEST_ID, given_in_headers
+from eskit.web.context import given_in_headers, given_request_id
 from eskit.web.operations import JSON, Content, Operation
 from eventstore_svc.api.append_requests import Cause, EventIn, EventsIn, parse_append
 from eventstore_svc.api.resources import STORE
@@ -36,7 +36,7 @@ async def append(request: web.Request) -> Answer:
     """Store one event, or several atomically."""
     settings = request.app[bodies.SETTINGS]
     body = await bodies.read(request, JSON)
-    cause = Cause(given_in_headers(request), request[REQUEST_ID])
+    cause = Cause(given_in_headers(request), given_request_id(request))
     events = parse_append(body, cause, settings.max_events)
     return _answer(await request.app[STORE].append(events))
 

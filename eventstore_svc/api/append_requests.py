@@ -50,7 +50,7 @@ class Cause(NamedTuple):
     """What came with the request beside its body."""
 
     given: dict[str, str]  # metadata from its headers
-    request_id: str  # the correlation id of events that have no other
+    correlation_id: str | None  # of events that have no other; None: the id of the request's first event
 
 
 class _Shape(msgspec.Struct):
@@ -67,14 +67,14 @@ _encode = msgspec.json.Encoder().encode
 def parse_append(body: bytes, cause: Cause, max_events: int) -> list[NewEvent]:
     """The events of `POST /v1/events`; raises MalformedRequest, InvalidRequest naming the field."""
     if decode(body, _shape).events is UNSET:
-        return [_new_event(decode(body, _event), "", cause)]
+        return [_new_event(decode(body, _event), "", cause, None)]
     parts = decode(body, _several).events
     if not 1 <= len(parts) <= max_events:
         raise InvalidRequest(f"events must have 1 to {max_events} entries, not {len(parts)}", field="events")
-    events = []
+    events: list[NewEvent] = []
     for index, part in enumerate(parts):
         at = f"events[{index}]"
-        events.append(_new_event(decode(part, _event, at), f"{at}.", cause))
+        events.append(_new_event(decode(part, _event, at), f"{at}.", cause, events[0].event_id if events else None))
     _refuse_twice(events)
     return events
 
@@ -88,16 +88,18 @@ def _refuse_twice(events: list[NewEvent]) -> None:
         seen.add(event.event_id)
 
 
-def _new_event(event: EventIn, at: str, cause: Cause) -> NewEvent:
+def _new_event(event: EventIn, at: str, cause: Cause, first_id: UUID | None) -> NewEvent:
     decode(event.payload, _object, f"{at}payload")
+    event_id = event.event_id or uuid7()
+    correlation_id = cause.correlation_id or str(first_id or event_id)
     return NewEvent(
-        event_id=event.event_id or uuid7(),
+        event_id=event_id,
         id_is_given=event.event_id is not None,
         type=names.event_type(event.event_type, f"{at}event_type"),
         originator_id=names.originator_id(event.originator.id, f"{at}originator.id"),
         wanted=_wanted(event, at),
         payload=bytes(event.payload),
-        metadata=_encode(_metadata(event.metadata, cause, at)),
+        metadata=_encode({"correlation_id": correlation_id, **cause.given, **_checked(event.metadata, cause, at)}),
         occurred_on_us=_occurred(event.occurred_on, at),
     )
 
@@ -119,8 +121,8 @@ def _wanted(event: EventIn, at: str) -> int:
     return version
 
 
-def _metadata(metadata: dict[str, str], cause: Cause, at: str) -> dict[str, str]:
-    """The event's own, and what the headers say, which a gateway may have set and a body must not overrule."""
+def _checked(metadata: dict[str, str], cause: Cause, at: str) -> dict[str, str]:
+    """The event's own, within its limits. What the headers say a gateway may have set: a body must not overrule it."""
     if len(metadata) > MAX_METADATA_KEYS:
         raise InvalidRequest(f"{at}metadata has more than {MAX_METADATA_KEYS} keys", field=f"{at}metadata")
     for key, value in metadata.items():
@@ -132,7 +134,7 @@ def _metadata(metadata: dict[str, str], cause: Cause, at: str) -> dict[str, str]
             raise InvalidRequest(f"{field} is not what the request's header says", field=field)
         if key == "traceparent" and not is_traceparent(value):
             raise InvalidRequest(f"{field} does not have the form of W3C Trace Context", field=field)
-    return {"correlation_id": cause.request_id, **cause.given, **metadata}
+    return metadata
 
 
 def _occurred(moment: datetime | None, at: str) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import repeat
 from typing import NamedTuple
 
 from eskit.errors import VersionConflict
@@ -17,7 +18,7 @@ class IdsKnown(NamedTuple):
 Outcome = Appended | IdsKnown | VersionConflict
 
 
-PARAMETERS = 11
+PARAMETERS = 12
 """How many arguments `append_batch` takes."""
 
 
@@ -31,6 +32,7 @@ def parameters(appends: Sequence[Sequence[NewEvent]], *, may_be_stored: bool = F
     stream_of = [streams.setdefault((e.type.entity_type, e.originator_id), len(streams) + 1) for e in events]
     return [
         arrays.integers([n for n, append in enumerate(appends, 1) for _ in append]),
+        arrays.integers([size for append in appends for size in (len(append), *repeat(0, len(append) - 1))]),
         arrays.integers(stream_of),
         arrays.integers([e.wanted for e in events]),
         arrays.uuids([e.event_id for e in events]),

@@ -23,7 +23,8 @@ from eventstore_svc.store.arrays import adapters
 from eventstore_svc.store.batch import IdsKnown
 from eventstore_svc.store.batcher import Batcher
 from eventstore_svc.store.reads import LAST_VERSION, Head, Page, StreamPage
-from eventstore_svc.store.records import Appended, NewEvent, first_answer
+from eventstore_svc.store.records import Appended, NewEvent
+from eventstore_svc.store.repeats import first_answer
 
 
 def schema(settings: Settings) -> Schema:
@@ -66,11 +67,11 @@ class EventStore:
 
     async def _first_answer(self, events: Sequence[NewEvent]) -> Appended:
         try:
-            found = await self.by_id([event.event_id for event in events])
+            found = await reads.appended(self._pool, [event.event_id for event in events])
         except Unavailable as error:
             # They are in the log: "nothing was stored" would be wrong.
             raise _unknown(events, error.detail) from error
-        return first_answer(list(events), found)
+        return first_answer(events, found)
 
     async def stream(
         self, entity_type: str, originator_id: str, *, from_version: int = 1, to_version: int = LAST_VERSION, limit: int

@@ -13,6 +13,7 @@ from eskit.postgres.connections import Pool, use
 from eskit.postgres.statements import statement
 from eskit.selectors import Selector
 from eventstore_svc.store.arrays import MICROS_2000, UuidArray, uuids
+from eventstore_svc.store.repeats import Found
 
 READ_STREAM = statement("eventstore_svc", "read_stream")
 STREAM_VERSION = statement("eventstore_svc", "stream_version")
@@ -20,6 +21,7 @@ READ_LOG = statement("eventstore_svc", "read_log")
 LOG_HEAD = statement("eventstore_svc", "log_head")
 LOG_END = statement("eventstore_svc", "log_end")
 EVENTS_BY_ID = statement("eventstore_svc", "events_by_id")
+APPENDED_BY_ID = statement("eventstore_svc", "appended_by_id")
 
 LAST_VERSION = 2**31 - 1
 # A selector that nothing matches must not walk the whole log in one request: so many positions at most, then `next`.
@@ -49,14 +51,15 @@ class Page(NamedTuple):
     next: int
 
 
+def stored(values: Sequence[Any]) -> Stored:
+    """The ten columns of an event."""
+    columns = (*values[:8], values[8] + MICROS_2000, values[9] + MICROS_2000)
+    return Stored(*columns)
+
+
 def stored_rows(_: AsyncCursor[Any]) -> Callable[[Sequence[Any]], Stored]:
-    """psycopg row factory for the ten columns of an event."""
-
-    def row(values: Sequence[Any]) -> Stored:
-        columns = (*values[:8], values[8] + MICROS_2000, values[9] + MICROS_2000)
-        return Stored(*columns)
-
-    return row
+    """psycopg row factory for them."""
+    return stored
 
 
 async def stream(
@@ -80,6 +83,17 @@ async def by_id(pool: Pool, event_ids: Sequence[UUID]) -> list[Stored]:
     """The events with these ids, in no order; missing ones are left out."""
     values = {"event_ids": UuidArray(uuids(event_ids))}
     return await use(pool, lambda connection: rows(connection, EVENTS_BY_ID, values))
+
+
+async def appended(pool: Pool, event_ids: Sequence[UUID]) -> list[Found]:
+    """The events with these ids, in no order, and how they were appended; missing ones are left out."""
+
+    async def find(connection: AsyncConnection) -> list[Found]:
+        async with connection.cursor(binary=True) as cursor:
+            await cursor.execute(APPENDED_BY_ID, {"event_ids": UuidArray(uuids(event_ids))})
+            return [Found(stored(row), row[10]) for row in await cursor.fetchall()]
+
+    return await use(pool, find)
 
 
 async def head(pool: Pool) -> Head:

@@ -33,7 +33,7 @@ FORBIDDEN_TO_ROLES = [
     "SET ROLE pg_write_all_data",
 ]
 FORBIDDEN_TO_WRITER = ["DELETE FROM outbox", "UPDATE relay_lease SET epoch = 9", "SELECT * FROM relay_topic"]
-FORBIDDEN_TO_RELAY = ["SELECT append_batch('{}','{}','{}','{}','{}','{}','{}','{}','{}','{}','{}')"]
+FORBIDDEN_TO_RELAY = ["SELECT append_batch('{}','{}','{}','{}','{}','{}','{}','{}','{}','{}','{}','{}')"]
 
 
 @pytest.fixture
@@ -122,13 +122,17 @@ def test_constraints_hold_below_the_function(filled: Settings, column: str, valu
 
 
 BROKEN_ARRAYS = [
-    "'{1,1}', '{1,9}', '{0,0}'",  # a stream that is not there
-    "'{1,1}', '{1,NULL}', '{0,0}'",
-    "'{1,1}', '{1,0}', '{0,0}'",
-    "'{1,1}', '{1}', '{0,0}'",
-    "'{1,NULL}', '{1,1}', '{0,0}'",
-    "'{1,2}', '{1,1}', '{0}'",
-    "'{2,1}', '{1,1}', '{0,0}'",
+    "'{1,1}', '{2,0}', '{1,9}', '{0,0}'",  # a stream that is not there
+    "'{1,1}', '{2,0}', '{1,NULL}', '{0,0}'",
+    "'{1,1}', '{2,0}', '{1,0}', '{0,0}'",
+    "'{1,1}', '{2,0}', '{1}', '{0,0}'",
+    "'{1,NULL}', '{2,0}', '{1,1}', '{0,0}'",
+    "'{1,2}', '{2,0}', '{1,1}', '{0}'",
+    "'{2,1}', '{2,0}', '{1,1}', '{0,0}'",
+    "'{1,1}', '{2}', '{1,1}', '{0,0}'",
+    "'{1,1}', '{-1,0}', '{1,1}', '{0,0}'",
+    "'{1,1}', '{99999,0}', '{1,1}', '{0,0}'",
+    "'{NULL,NULL}', '{2,0}', '{1,1}', '{0,0}'",
 ]
 
 
