@@ -18,7 +18,11 @@ class Proxy:
         self._target = target
         self._writers: list[asyncio.StreamWriter] = []
         self.port = 0
-        self.drop_answer = False  # cut the client off when the next answer to an append comes
+        # Cut the client off in the next answer to an append, or in the next append itself: what still goes through is
+        # `data[:n]`. So 0 is nothing of it, -6 an answer without its end (ReadyForQuery), which tells of the commit.
+        self.cut_answer: int | None = None
+        self.cut_call: int | None = None
+        self.last_word = b""  # what the client gets before it is cut off in an answer
         self.hold_call = False  # cut the client off, keep the next append and deliver it by `deliver`
         self.refuse = False  # take no new connection
         self._held: tuple[asyncio.StreamWriter, bytes] | None = None
@@ -46,6 +50,11 @@ class Proxy:
         while data := await client.read(65_536):
             if CALL in data or len(data) > PREPARED_CALL_BYTES:
                 self._appending.add(to_client)
+                if self.cut_call is not None:
+                    to_server.write(data[: self.cut_call])
+                    self.cut_call = None
+                    to_client.transport.abort()
+                    break
                 if self.hold_call:
                     self.hold_call = False
                     self._held = (to_server, data)
@@ -56,9 +65,10 @@ class Proxy:
 
     async def _down(self, server: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         while data := await server.read(65_536):
-            if self.drop_answer and to_client in self._appending:
-                self.drop_answer = False
-                to_client.transport.abort()
+            if self.cut_answer is not None and to_client in self._appending:
+                to_client.write(data[: self.cut_answer] + self.last_word)
+                self.cut_answer = None
+                to_client.close()
                 return
             self._appending.discard(to_client)
             to_client.write(data)

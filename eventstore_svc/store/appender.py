@@ -23,8 +23,6 @@ log = logs.get(__name__)
 APPEND = statement("eventstore_svc", "append")
 OWN_BACKEND = statement("eventstore_svc", "own_backend")
 END_BACKEND = statement("eventstore_svc", "end_backend")
-# The server ended the session: the commit may have been on its way to disk (or to a replica) at that moment.
-_SESSION_ENDED = (psycopg.errors.AdminShutdown, psycopg.errors.CrashShutdown)
 
 
 class Backend(NamedTuple):
@@ -44,6 +42,7 @@ class Appender:
         self._connection: AsyncConnection | None = None
         self._session: StatementSession | None = None
         self._backend: Backend | None = None
+        self._doubtful: Backend | None = None  # what it does, or did, nobody knows
         self.ending = False  # do not try to find out any more
 
     async def store(self, appends: Sequence[Sequence[NewEvent]]) -> list[Outcome]:
@@ -58,7 +57,6 @@ class Appender:
                 raise
             # Every event has an id, so asking again finds out: what was stored is in the log, the rest is stored now.
             try:
-                await self._end_old_backend()
                 return await self._execute(appends, may_be_stored=True)
             except EskitError:
                 raise unknown from unknown.__cause__
@@ -79,7 +77,7 @@ class Appender:
             sever(self._connection)
 
     async def _execute(self, appends: Sequence[Sequence[NewEvent]], *, may_be_stored: bool = False) -> list[Outcome]:
-        connection = await self._connected()
+        connection = await self._connected(after_doubt=may_be_stored)
         values = parameters(appends, may_be_stored=may_be_stored)
         try:
             with boundary(), severed_after(connection, self._answer_s):
@@ -87,35 +85,38 @@ class Appender:
                     self._session = StatementSession(connection, PARAMETERS)
                     await self._session.prepare(APPEND)
                 row = await self._session.execute(values)
-        except Unavailable as error:
-            if _may_be_stored(error.__cause__):
-                raise OutcomeUnknown("The database went away before it answered") from error.__cause__
-            raise
+        except (Unavailable, psycopg.Error) as error:
+            cause = error.__cause__ if isinstance(error, Unavailable) else error
+            if _is_rolled_back(cause):
+                raise
+            self._doubtful = self._backend
+            await self.close()
+            raise OutcomeUnknown("The database went away before it answered") from cause
         return outcomes(appends, *row)
 
-    async def _connected(self) -> AsyncConnection:
+    async def _connected(self, *, after_doubt: bool) -> AsyncConnection:
         if self._session is not None and self._session.closed:
             await self.close()
         if self._connection is None or self._connection.closed:
-            self._session = None
+            self._session = self._backend = None
             self._connection = await self._connect()
+        if self._backend is None:
             row = await _as_login(self._connection, OWN_BACKEND, {}, self._answer_s)
             self._backend = Backend(*row) if row else None
+        if self._doubtful is not None:
+            await self._end_doubtful(self._connection, self._doubtful, must=after_doubt)
+            self._doubtful = None
         return self._connection
 
-    async def _end_old_backend(self) -> None:
-        """See to it that the broken session does nothing any more; raises Unavailable when that cannot be known.
+    async def _end_doubtful(self, connection: AsyncConnection, old: Backend, *, must: bool) -> None:
+        """See to it that the broken session does nothing any more; raises Unavailable when it `must` and cannot be.
 
         Something between (a proxy, a slow network) may still hold our statement and deliver it later. Then what we tell
-        its callers after asking again would become wrong.
+        its callers after asking again would become wrong. Later batches are other callers': they need not wait for it.
         """
-        old = self._backend
-        await self.close()
-        connection = await self._connected()
-        if old is not None:
-            row = await _as_login(connection, END_BACKEND, old._asdict(), self._answer_s)
-            if row is not None and not row[0]:
-                raise Unavailable("The session that broke cannot be ended")
+        row = await _as_login(connection, END_BACKEND, old._asdict(), self._answer_s)
+        if must and row is not None and not row[0]:
+            raise Unavailable("The session that broke cannot be ended")
 
 
 async def _as_login(
@@ -130,6 +131,12 @@ async def _as_login(
             await connection.execute("RESET ROLE")
 
 
-def _may_be_stored(cause: BaseException | None) -> bool:
-    """Whether the commit may have happened: yes when the connection broke, no when the server answered."""
-    return isinstance(cause, _SESSION_ENDED) or getattr(cause, "sqlstate", None) is None
+def _is_rolled_back(cause: BaseException | None) -> bool:
+    """Whether it is certain that nothing was stored: the server itself said ERROR, and the session lives.
+
+    Without an answer nobody knows. Nor after FATAL and PANIC, which end the session, perhaps with the commit on its way
+    to disk or to a replica; a pooler between says FATAL when it has lost the server.
+    """
+    if not isinstance(cause, psycopg.Error):
+        return False
+    return (cause.diag.severity_nonlocalized or cause.diag.severity) == "ERROR"

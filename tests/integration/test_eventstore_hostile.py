@@ -102,7 +102,9 @@ POISON = {
 
 @pytest.mark.parametrize("values", POISON.values(), ids=list(POISON))
 def test_the_writers_role_cannot_store_what_would_stop_relay_or_readers(config: Settings, values: str) -> None:
-    call = f"SELECT append_batch('{{1}}', '{{1}}', '{{1}}', '{{0}}', ARRAY[gen_random_uuid()], '{{C}}', {values}, '{{}}')"
+    call = (
+        f"SELECT append_batch('{{1}}', '{{1}}', '{{1}}', '{{0}}', ARRAY[gen_random_uuid()], '{{C}}', {values}, '{{}}')"
+    )
     with psycopg.connect(conninfo(config, schema(config), "writer", "test"), autocommit=True) as writer:
         with pytest.raises((psycopg.DataError, psycopg.IntegrityError)):
             writer.execute(call.encode())

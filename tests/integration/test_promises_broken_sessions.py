@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 from contextlib import AsyncExitStack
 
+import msgspec
 import psycopg
 import pytest
 
 from eskit.errors import OutcomeUnknown, Unavailable, VersionConflict
 from eskit.settings import Settings
-from eventstore_svc.store import Head, open_event_store
+from eventstore_svc.store import NEXT_OF_EXISTING, Head, NewEvent, open_event_store
 from infra.local.postgres import PostgresServer
 from tests.integration.appending import new_event
 from tests.proxy import proxied
 from tests.services import config_for
 from tests.stack import migrate, standing_still
+
+
+def given(event: NewEvent) -> NewEvent:
+    """The same event from a caller that chose the id itself."""
+    return msgspec.structs.replace(event, id_is_given=True)
 
 
 def stored(config: Settings) -> list[tuple[str, int]]:
@@ -29,7 +36,7 @@ async def test_a_lost_answer_is_found_out(config: Settings) -> None:
     async with proxied(config.database_url) as (proxy, url), open_event_store(config_for(url), "test") as store:
         await store.append([new_event("first")])
         for number in range(50):
-            proxy.drop_answer = True
+            proxy.cut_answer = 0
             appended = await store.append([new_event(f"n{number}"), new_event("shared")])
             assert [r.version for r in appended.events] == [1, number + 1]
     assert len(stored(config)) == 101
@@ -39,7 +46,7 @@ async def test_when_nobody_knows_the_ids_come_with_the_answer(config: Settings) 
     """Neither the answer nor a new connection: outcome-unknown; the same events sent again are stored once."""
     async with proxied(config.database_url) as (proxy, url), open_event_store(config_for(url), "test") as store:
         await store.append([new_event("first")])
-        proxy.drop_answer = proxy.refuse = True
+        proxy.cut_answer, proxy.refuse = 0, True
         event = new_event("second")
         with pytest.raises(OutcomeUnknown) as caught:
             await store.append([event])
@@ -48,6 +55,45 @@ async def test_when_nobody_knows_the_ids_come_with_the_answer(config: Settings) 
         appended = await store.append([event])
         assert [r.version for r in appended.events] == [1]
     assert stored(config) == [("first", 1), ("second", 1)]
+
+
+@pytest.mark.parametrize("code", ["08P01", "57P01", "58030", "XX000"])
+async def test_a_session_that_ends_with_a_word_has_an_unknown_outcome_too(config: Settings, code: str) -> None:
+    """A pooler that has lost the server, a server that stops or panics: it says FATAL, and the commit may be there."""
+    fields = f"SFATAL\0VFATAL\0C{code}\0Mthe end\0\0".encode()
+    async with proxied(config.database_url) as (proxy, url), open_event_store(config_for(url), "test") as store:
+        await store.append([new_event("first")])
+        proxy.last_word = b"E" + struct.pack(">i", len(fields) + 4) + fields
+        proxy.cut_answer = 0
+        assert not (await store.append([new_event("second")])).new  # asked again: it had been stored
+        proxy.cut_answer, proxy.refuse = 0, True
+        event = new_event("third")
+        with pytest.raises(OutcomeUnknown):
+            await store.append([event])
+        proxy.refuse = False
+        assert not (await store.append([given(event)])).new
+    assert stored(config) == [("first", 1), ("second", 1), ("third", 1)]
+
+
+async def test_what_was_told_unknown_is_not_stored_behind_its_retrys_back(config: Settings) -> None:
+    """A held append, its caller told outcome-unknown; the retry is told 409; delivered late, it must not be stored."""
+    async with (
+        proxied(config.database_url) as (proxy, url),
+        open_event_store(config_for(url), "behind") as behind,
+        open_event_store(config, "direct") as direct,
+    ):
+        await behind.append([new_event("s")])
+        event = given(new_event("t", NEXT_OF_EXISTING))
+        proxy.hold_call = proxy.refuse = True
+        with pytest.raises(OutcomeUnknown):
+            await behind.append([event])
+        proxy.refuse = False
+        with pytest.raises(VersionConflict):
+            await behind.append([event])
+        await direct.append([new_event("t")])
+        await proxy.deliver()
+        await behind.append([new_event("u")])
+    assert stored(config) == [("s", 1), ("t", 1), ("u", 1)]
 
 
 async def test_what_a_broken_session_still_holds_is_not_stored_later(config: Settings) -> None:
