@@ -14,7 +14,7 @@ from eskit.errors import EskitError, OutcomeUnknown, Unavailable
 from eskit.postgres.boundary import boundary
 from eskit.postgres.connections import sever, severed_after
 from eskit.postgres.statements import statement
-from eventstore_svc.store.batch import PARAMETERS, Outcome, outcomes, parameters
+from eventstore_svc.store.batch import PARAMETERS, Answer, parameters
 from eventstore_svc.store.records import NewEvent
 from eventstore_svc.store.statement_session import StatementSession
 
@@ -45,7 +45,7 @@ class Appender:
         self._doubtful: Backend | None = None  # what it does, or did, nobody knows
         self.ending = False  # do not try to find out any more
 
-    async def store(self, appends: Sequence[Sequence[NewEvent]]) -> list[Outcome]:
+    async def store(self, appends: Sequence[Sequence[NewEvent]]) -> Answer:
         """Store a batch; raises Unavailable (nothing is stored), OutcomeUnknown."""
         try:
             return await self._execute(appends)
@@ -76,7 +76,7 @@ class Appender:
         if self._connection is not None:
             sever(self._connection)
 
-    async def _execute(self, appends: Sequence[Sequence[NewEvent]], *, may_be_stored: bool = False) -> list[Outcome]:
+    async def _execute(self, appends: Sequence[Sequence[NewEvent]], *, may_be_stored: bool = False) -> Answer:
         connection = await self._connected(after_doubt=may_be_stored)
         values = parameters(appends, may_be_stored=may_be_stored)
         try:
@@ -92,7 +92,7 @@ class Appender:
             self._doubtful = self._backend
             await self.close()
             raise OutcomeUnknown("The database went away before it answered") from cause
-        return outcomes(appends, *row)
+        return Answer(*row)
 
     async def _connected(self, *, after_doubt: bool) -> AsyncConnection:
         if self._session is not None and self._session.closed:

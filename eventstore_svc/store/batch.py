@@ -18,6 +18,14 @@ class IdsKnown(NamedTuple):
 Outcome = Appended | IdsKnown | VersionConflict
 
 
+class Answer(NamedTuple):
+    """What `append_batch` answered: three arrays in binary."""
+
+    failed: bytes | None
+    positions: bytes | None
+    versions: bytes | None
+
+
 PARAMETERS = 12
 """How many arguments `append_batch` takes."""
 
@@ -46,12 +54,10 @@ def parameters(appends: Sequence[Sequence[NewEvent]], *, may_be_stored: bool = F
     ]
 
 
-def outcomes(
-    appends: Sequence[Sequence[NewEvent]], failed: bytes | None, positions: bytes | None, versions: bytes | None
-) -> list[Outcome]:
-    """What became of each append, in order, from the function's answer."""
-    faults = arrays.numbers(failed)
-    places = list(zip(arrays.numbers(positions), arrays.numbers(versions), strict=True))
+def outcomes(appends: Sequence[Sequence[NewEvent]], answer: Answer) -> list[Outcome]:
+    """What became of each append, in order."""
+    faults = arrays.numbers(answer.failed)
+    places = list(zip(arrays.numbers(answer.positions), arrays.numbers(answer.versions), strict=True))
     results: list[Outcome] = []
     start = 0
     for append, fault in zip(appends, faults, strict=True):

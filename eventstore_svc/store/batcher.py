@@ -11,7 +11,7 @@ from uuid import UUID
 from eskit import logs
 from eskit.errors import EskitError, Overloaded, Unavailable
 from eventstore_svc.store.appender import Appender
-from eventstore_svc.store.batch import Outcome
+from eventstore_svc.store.batch import Answer, Outcome, outcomes
 from eventstore_svc.store.records import NewEvent
 
 log = logs.get(__name__)
@@ -21,6 +21,8 @@ MAX_BATCH_BYTES = 8 * 1024 * 1024
 
 class _Waiting(NamedTuple):
     events: Sequence[NewEvent]
+    size_bytes: int
+    given_ids: frozenset[UUID]  # that may be in the log, or in another append of this moment
     outcome: asyncio.Future[Outcome]
 
 
@@ -43,7 +45,7 @@ class Batcher:
             raise Unavailable("The service is stopping; try again")
         if len(self._queue) >= self._max_queue:
             raise Overloaded(f"{self._max_queue} appends are waiting for the database; try again")
-        waiting = _Waiting(events, asyncio.get_running_loop().create_future())
+        waiting = _waiting(events)
         self._queue.append(waiting)
         self._wake.set()
         return await waiting.outcome
@@ -81,21 +83,20 @@ class Batcher:
         count = size = 0
         ids: set[UUID] = set()
         while self._queue:
-            events = self._queue[0].events
-            given = {event.event_id for event in events if event.id_is_given}
-            count += len(events)
-            size += sum(event.size_bytes for event in events)
+            waiting = self._queue[0]
+            count += len(waiting.events)
+            size += waiting.size_bytes
             # An id that is in this batch already waits for the next one, which finds it in the log.
-            if batch and (count > self._max_batch or size > MAX_BATCH_BYTES or not given.isdisjoint(ids)):
+            if batch and (count > self._max_batch or size > MAX_BATCH_BYTES or not waiting.given_ids.isdisjoint(ids)):
                 break
-            ids |= given
+            ids |= waiting.given_ids
             batch.append(self._queue.popleft())
         return batch
 
     async def _store(self, batch: list[_Waiting]) -> None:
         appends = [waiting.events for waiting in batch]
         try:
-            results = await self._appender.store(appends)
+            answer = await self._appender.store(appends)
         except Exception as error:
             if isinstance(error, EskitError):
                 log.warning("append failed", appends=len(batch), error=error.code, cause=repr(error.__cause__))
@@ -107,10 +108,26 @@ class Batcher:
         else:
             self.committed.set()
             # Not at once: the next batch is sent first, and Postgres works on it while these are answered.
-            asyncio.get_running_loop().call_soon(_answer, batch, results)
+            asyncio.get_running_loop().call_soon(_answer, batch, answer)
 
 
-def _answer(batch: list[_Waiting], results: list[Outcome]) -> None:
+_NONE: frozenset[UUID] = frozenset()
+
+
+def _waiting(events: Sequence[NewEvent]) -> _Waiting:
+    given = [event.event_id for event in events if event.id_is_given]
+    size = sum([event.size_bytes for event in events])
+    return _Waiting(events, size, frozenset(given) if given else _NONE, asyncio.get_running_loop().create_future())
+
+
+def _answer(batch: list[_Waiting], answer: Answer) -> None:
+    try:
+        results = outcomes([waiting.events for waiting in batch], answer)
+    except Exception as error:
+        log.exception("an answer of the database cannot be read")
+        for waiting in batch:
+            _fail(waiting, error)
+        return
     for waiting, outcome in zip(batch, results, strict=True):
         if not waiting.outcome.done():
             waiting.outcome.set_result(outcome)
