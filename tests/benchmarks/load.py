@@ -26,6 +26,11 @@ def append_one() -> bytes:
     return _append(f'{{"originator":{{"id":"{random.random()}"}},"event_type":"User.Created","payload":{PAYLOAD}}}')
 
 
+def append_hot() -> bytes:
+    """One event on the one stream that everybody writes to."""
+    return _append(f'{{"originator":{{"id":"hot"}},"event_type":"User.Changed","payload":{PAYLOAD}}}')
+
+
 def append_ten() -> bytes:
     """Ten events in one atomic append."""
     event = '{{"originator":{{"id":"{}"}},"event_type":"User.Created","payload":{}}}'
@@ -44,7 +49,12 @@ def get_entity() -> bytes:
     return f"GET /v1/entities/User/user-{random.randrange(100)} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
 
 
-KINDS: dict[str, Callable[[], bytes]] = {"append": append_one, "append10": append_ten, "get": get_entity}
+KINDS: dict[str, Callable[[], bytes]] = {
+    "append": append_one,
+    "append_hot": append_hot,
+    "append10": append_ten,
+    "get": get_entity,
+}
 
 
 class Client(asyncio.Protocol):
