@@ -45,8 +45,9 @@ class Answer(web.StreamResponse):
         super().__init__(status=status, reason=_REASONS.get(status, ""))
         self._content = body
         self._media_type = content_type
-        if headers:
-            self.headers.update(headers)
+        for name, value in (headers or {}).items():
+            _line(name, value)  # here, where the error can still become an answer
+            self.headers[name] = value
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Send all of it."""
