@@ -34,10 +34,9 @@ class AppendAnswer(msgspec.Struct):
 
 async def append(request: web.Request) -> Answer:
     """Store one event, or several atomically."""
-    settings = request.app[bodies.SETTINGS]
     body = await bodies.read(request, JSON)
     cause = Cause(given_in_headers(request), given_request_id(request))
-    events = parse_append(body, cause, settings.max_events)
+    events = parse_append(body, cause, request.app[bodies.SETTINGS])
     return _answer(await request.app[STORE].append(events))
 
 

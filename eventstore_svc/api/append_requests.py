@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -12,8 +12,10 @@ from msgspec import UNSET, Raw, UnsetType
 from eskit import names, times
 from eskit.errors import InvalidRequest
 from eskit.ids import uuid7
+from eskit.settings import Settings
 from eskit.web.bodies import decode
 from eskit.web.context import is_traceparent
+from eventstore_svc.api.repeated_keys import refuse_repeated_keys
 from eventstore_svc.store import LAST_VERSION, NEXT, NEXT_OF_EXISTING, NewEvent
 
 MAX_METADATA_KEYS = 64
@@ -64,17 +66,25 @@ _object = msgspec.json.Decoder(dict)
 _encode = msgspec.json.Encoder().encode
 
 
-def parse_append(body: bytes, cause: Cause, max_events: int) -> list[NewEvent]:
+def parse_append(body: bytes, cause: Cause, settings: Settings) -> list[NewEvent]:
     """The events of `POST /v1/events`; raises MalformedRequest, InvalidRequest naming the field."""
     if decode(body, _shape).events is UNSET:
-        return [_new_event(decode(body, _event), "", cause, None)]
+        sent = decode(body, _event)
+        event = _new_event(sent, "", cause, None, settings)
+        refuse_repeated_keys(body, [sent], [event.payload], listed=False)
+        return [event]
     parts = decode(body, _several).events
-    if not 1 <= len(parts) <= max_events:
-        raise InvalidRequest(f"events must have 1 to {max_events} entries, not {len(parts)}", field="events")
+    if not 1 <= len(parts) <= settings.max_events:
+        message = f"events must have 1 to {settings.max_events} entries, not {len(parts)}"
+        raise InvalidRequest(message, field="events")
+    several: list[EventIn] = []
     events: list[NewEvent] = []
     for index, part in enumerate(parts):
         at = f"events[{index}]"
-        events.append(_new_event(decode(part, _event, at), f"{at}.", cause, events[0].event_id if events else None))
+        sent = decode(part, _event, at)
+        several.append(sent)
+        events.append(_new_event(sent, f"{at}.", cause, events[0].event_id if events else None, settings))
+    refuse_repeated_keys(body, several, [event.payload for event in events], listed=True)
     _refuse_twice(events)
     return events
 
@@ -88,8 +98,7 @@ def _refuse_twice(events: list[NewEvent]) -> None:
         seen.add(event.event_id)
 
 
-def _new_event(event: EventIn, at: str, cause: Cause, first_id: UUID | None) -> NewEvent:
-    decode(event.payload, _object, f"{at}payload")
+def _new_event(event: EventIn, at: str, cause: Cause, first_id: UUID | None, settings: Settings) -> NewEvent:
     event_id = event.event_id or uuid7()
     correlation_id = cause.correlation_id or str(first_id or event_id)
     return NewEvent(
@@ -98,10 +107,31 @@ def _new_event(event: EventIn, at: str, cause: Cause, first_id: UUID | None) -> 
         type=names.event_type(event.event_type, f"{at}event_type"),
         originator_id=names.originator_id(event.originator.id, f"{at}originator.id"),
         wanted=_wanted(event, at),
-        payload=bytes(event.payload),
+        payload=_payload(event.payload, at, settings.max_depth),
         metadata=_encode({"correlation_id": correlation_id, **cause.given, **_checked(event.metadata, cause, at)}),
         occurred_on_us=_occurred(event.occurred_on, at),
     )
+
+
+def _payload(sent: Raw, at: str, max_depth: int) -> bytes:
+    """As it was sent, once it is known that every reader can read it."""
+    value = decode(sent, _object, f"{at}payload")
+    payload = bytes(sent)
+    # Each level has two brackets: most payloads are too short, or have too few, to need a closer look.
+    suspicious = len(payload) > 2 * max_depth and payload.count(b"{") + payload.count(b"[") > max_depth
+    if suspicious and _depth(value) > max_depth:
+        message = f"{at}payload is nested deeper than {max_depth} levels (ESKIT_MAX_DEPTH)"
+        raise InvalidRequest(message, field=f"{at}payload", limit=max_depth)
+    return payload
+
+
+def _depth(value: Any) -> int:
+    """Levels of objects and arrays: 0 for a string, 1 for `{}`."""
+    levels, layer = 0, [value]
+    while layer := [found for found in layer if isinstance(found, (dict, list))]:
+        levels += 1
+        layer = [child for parent in layer for child in (parent.values() if isinstance(parent, dict) else parent)]
+    return levels
 
 
 def _wanted(event: EventIn, at: str) -> int:
