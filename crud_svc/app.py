@@ -12,7 +12,6 @@ from crud_svc import patches, preconditions, requests, writes
 from crud_svc.entities import Entities, Written
 from crud_svc.exact_json import parse, parse_object
 from crud_svc.history import history
-from crud_svc.preconditions import IF_MATCH, IF_NONE_MATCH, etag
 from crud_svc.requests import Target
 from crud_svc.state import CREATED, State
 from eskit.client.http import segment
@@ -21,6 +20,7 @@ from eskit.settings import Settings
 from eskit.web import bodies, queries
 from eskit.web.answers import Answer
 from eskit.web.app import create_app
+from eskit.web.etags import IF_MATCH, IF_NONE_MATCH, etag, tags
 from eventstore_svc.store import LAST_VERSION, EventStore, open_event_store
 
 STORE: web.AppKey[EventStore] = web.AppKey("crud_event_store", EventStore)
@@ -99,7 +99,7 @@ async def get(request: web.Request) -> Answer:
     queries.allow(request, "version")
     target = requests.target(request)
     version = queries.integer(request, "version", LAST_VERSION, least=1, most=LAST_VERSION)
-    wanted, known = preconditions.tags(request, IF_MATCH), preconditions.tags(request, IF_NONE_MATCH)
+    wanted, known = tags(request, IF_MATCH), tags(request, IF_NONE_MATCH)
     state = await request.app[ENTITIES].read(target, version)
     if "version" in request.query and 0 < state.version < version:
         raise NotFound(f"{target} has no version {version}: it is at {state.version}", version=state.version)

@@ -2,48 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from typing import NamedTuple
-
 from aiohttp import web
 
 from crud_svc.state import State
 from eskit.errors import InvalidRequest, PreconditionFailed, PreconditionRequired
-
-IF_MATCH, IF_NONE_MATCH = "If-Match", "If-None-Match"
-
-_TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\uffff]*)"')
-_LIST = re.compile(rf"{_TAG.pattern}([ \t]*,[ \t]*{_TAG.pattern})*")
-
-
-class Tags(NamedTuple):
-    """The entity tags of one header; None stands for `*`."""
-
-    versions: frozenset[str] | None
-
-    def name(self, version: int) -> bool:
-        """Whether this version is one of them."""
-        return self.versions is None or str(version) in self.versions
-
-
-def etag(version: int) -> str:
-    """The entity tag of a version."""
-    return f'"{version}"'
-
-
-def tags(request: web.Request, header: str) -> Tags | None:
-    """The tags of a header; None without it. Raises InvalidRequest for another form, and for weak tags in If-Match."""
-    text = ", ".join(request.headers.getall(header, [])).strip()
-    if header not in request.headers:
-        return None
-    if text == "*":
-        return Tags(None)
-    if not _LIST.fullmatch(text):
-        raise InvalidRequest(f'{header} must be `*` or entity tags like "3", in double quotes', field=header)
-    found = _TAG.findall(text)
-    if header == IF_MATCH and any(weak for weak, _ in found):
-        raise InvalidRequest("If-Match takes no weak entity tags (W/); send the ETag as it was answered", field=header)
-    return Tags(frozenset(version for _, version in found))
+from eskit.web.etags import IF_MATCH, IF_NONE_MATCH, Tags, tags
 
 
 def creates(request: web.Request) -> bool:

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 from crud_svc import patches, preconditions
 from crud_svc.documents import Document, difference, merged, replacement
 from crud_svc.exact_json import encode, identical
-from crud_svc.preconditions import Tags
 from crud_svc.requests import About, Target, too_large
 from crud_svc.state import CREATED, DELETED, UPDATED, State, updated
 from eskit.errors import AlreadyExists, EskitError, PatchFailed
+from eskit.web.etags import Tags
 
 
 class Decision(NamedTuple):

@@ -6,10 +6,16 @@ from aiohttp import web
 
 from eskit.settings import Settings
 from eskit.web.app import create_app
-from eventstore_svc.api import append, log, streams
+from eventstore_svc.api import append, events, log, stream_list, streams
 from eventstore_svc.api.resources import STORE, store
 
-OPERATIONS = (*append.OPERATIONS, *streams.OPERATIONS, *log.OPERATIONS)
+OPERATIONS = (
+    *append.OPERATIONS,
+    *events.OPERATIONS,
+    *stream_list.OPERATIONS,
+    *streams.OPERATIONS,
+    *log.OPERATIONS,
+)
 
 
 def eventstore_app(settings: Settings) -> web.Application:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from functools import cache
 from typing import TypeVar
 
 import msgspec
@@ -15,7 +17,11 @@ MAX_POSITION = 2**63 - 1
 
 T = TypeVar("T", bound=msgspec.Struct)
 # What is lenient about text must not be about numbers: `1e3`, `1.0` and a bare number for a time are no one's intent.
-_ODD_NUMBER = re.compile(r"-?\d+\.0*|-?[\d.]+[eE][-+]?\d+")
+_ODD = re.compile(r"null|-?\d+\.0*|-?[\d.]+[eE][-+]?\d+")
+
+
+class NoQuery(msgspec.Struct):
+    """No parameters."""
 
 
 def parse(request: web.Request, kind: type[T]) -> T:
@@ -24,13 +30,34 @@ def parse(request: web.Request, kind: type[T]) -> T:
     A parameter that is empty counts as an error and not as left out.
     """
     allow(request, *kind.__struct_encode_fields__)
+    kinds = _kinds(kind)
     for name, text in request.query.items():
-        if _ODD_NUMBER.fullmatch(text) or text == "null":
-            raise InvalidRequest(f"{name} must not be {text[:100]!r}", field=name)
+        odd = _ODD.fullmatch(text) if "str" not in kinds[name] else None
+        if odd or ("datetime" in kinds[name] and "T" not in text.upper()):
+            wanted = "a time like 2026-01-31T12:00:00Z" if "datetime" in kinds[name] else "something plainer"
+            raise InvalidRequest(f"{name} must be {wanted}, not {text[:100]!r}", field=name)
     try:
         return msgspec.convert(dict(request.query), kind, strict=False)
     except msgspec.ValidationError as error:
         raise invalid(error) from None
+
+
+@cache
+def _kinds(kind: type[msgspec.Struct]) -> dict[str, frozenset[str]]:
+    """The types that each parameter may have, by their names."""
+    info = msgspec.inspect.type_info(kind)
+    assert isinstance(info, msgspec.inspect.StructType)  # noqa: S101 - narrows the type; it is a struct of ours
+    return {field.encode_name: frozenset(_names(field.type)) for field in info.fields}
+
+
+def _names(kind: msgspec.inspect.Type) -> Iterator[str]:
+    if isinstance(kind, msgspec.inspect.Metadata):
+        yield from _names(kind.type)
+    elif isinstance(kind, msgspec.inspect.UnionType):
+        for part in kind.types:
+            yield from _names(part)
+    else:
+        yield {msgspec.inspect.StrType: "str", msgspec.inspect.DateTimeType: "datetime"}.get(type(kind), "other")
 
 
 def allow(request: web.Request, *names: str) -> None:

@@ -1,29 +1,37 @@
-"""`/v1/log`: all events in the order of their positions."""
+"""`/v1/log`: all events in the order of their positions, in pages or as one stream of lines."""
 
 from __future__ import annotations
 
 from typing import Annotated
+from uuid import UUID
 
 import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from eskit.selectors import Selector
+from eskit.errors import InvalidRequest
+from eskit.events import WireEvent
 from eskit.web import bodies, queries
 from eskit.web.answers import Answer
-from eskit.web.operations import JSON, Content, Operation
-from eventstore_svc.api.pages import MAX_PAGE, EventsPage
+from eskit.web.operations import JSON, NDJSON, Content, Operation
+from eskit.web.streamed import streamed
+from eventstore_svc.api.log_filter import FilterQuery, Position
+from eventstore_svc.api.pages import EventsPage, Limit, events_page
 from eventstore_svc.api.resources import STORE
+from eventstore_svc.api.streams import Direction
+
+DEFAULT_PAGE = 20
 
 
-class LogQuery(msgspec.Struct, kw_only=True):
+class LogQuery(FilterQuery, kw_only=True):
     """Which part of the log."""
 
-    first: Annotated[int, Meta(ge=1, le=queries.MAX_POSITION, description="First position, inclusive.")] = (
-        msgspec.field(name="from", default=1)
-    )
-    limit: Annotated[int, Meta(ge=1, le=MAX_PAGE, description="Most events of the page.")] = 20
-    selector: Annotated[str, Meta(description="Which events: `*`, `User.*`, `User.Created`, lists of them.")] = "*"
+    first: (
+        Annotated[Position, Meta(description="First position, inclusive; by default 1, backward the log's end.")] | None
+    ) = msgspec.field(name="from", default=None)
+    limit: Limit | None = None
+    direction: Direction = "forward"
+    event_id: Annotated[UUID, Meta(description="Only the event with this id.")] | None = None
 
 
 class HeadAnswer(msgspec.Struct):
@@ -33,20 +41,38 @@ class HeadAnswer(msgspec.Struct):
     published: int
 
 
-class NoQuery(msgspec.Struct):
-    """No parameters."""
+async def read_log(request: web.Request) -> web.StreamResponse:
+    """A page of the log, or with `Accept: application/x-ndjson` all of it up to its end, one event a line.
 
-
-async def read_log(request: web.Request) -> Answer:
-    """A page of the log in position order. `next` goes past what the selector skipped."""
+    `next` goes past what the filter skipped; one page looks at 100,000 positions at most, so it may be empty and have
+    a `next` all the same. Lines come until the log's end as it was at the request; `limit` is for pages. A body of
+    lines that breaks off without the end of its chunks was cut by an error: go on behind the last whole line.
+    """
     query = queries.parse(request, LogQuery)
-    page = await request.app[STORE].log(query.first, query.limit, Selector(query.selector))
-    return bodies.json_response(EventsPage([e.wire() for e in page.events], page.next))
+    if NDJSON in request.headers.get("Accept", ""):
+        return await _lines(request, query)
+    page = await request.app[STORE].pages.log(
+        query.filter(query.event_id), query.first, query.limit or DEFAULT_PAGE, forward=query.direction == "forward"
+    )
+    return events_page(request, page.events, page.next, "from")
+
+
+async def _lines(request: web.Request, query: LogQuery) -> web.StreamResponse:
+    if query.limit is not None or query.direction == "backward":
+        field = "limit" if query.limit is not None else "direction"
+        raise InvalidRequest(f"{field} is for pages, not for lines (application/x-ndjson)", field=field)
+    store = request.app[STORE]
+    wanted = query.filter(query.event_id)
+    until = (await store.head()).position
+    async with streamed(request, NDJSON) as response:
+        async for piece in store.pages.lines(wanted, query.first or 1, until):
+            await response.write(piece.encode())
+    return response
 
 
 async def log_head(request: web.Request) -> Answer:
     """The last position of the log, and the last one known to be on the topic."""
-    queries.parse(request, NoQuery)
+    queries.parse(request, queries.NoQuery)
     head = await request.app[STORE].head()
     return bodies.json_response(HeadAnswer(head.position, head.published))
 
@@ -57,12 +83,20 @@ OPERATIONS = (
         path="/v1/log",
         handler=read_log,
         query=LogQuery,
-        answers={200: Content("A page of the log.", {JSON: EventsPage})},
+        headers={"Accept": f"`{NDJSON}`: one event a line, up to the log's end."},
+        answers={
+            200: Content(
+                "A page of the log; `next` is the `from` of the next page. Or lines.",
+                {JSON: EventsPage, NDJSON: WireEvent},
+                {"Link": "The next page, where there is one."},
+            )
+        },
     ),
     Operation(
         method="GET",
         path="/v1/log/head",
         handler=log_head,
+        query=queries.NoQuery,
         answers={200: Content("The end of the log.", {JSON: HeadAnswer})},
     ),
 )

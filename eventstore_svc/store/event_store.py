@@ -17,14 +17,16 @@ from eskit.postgres.connections import Pool
 from eskit.postgres.migrations import Schema
 from eskit.selectors import Selector
 from eskit.settings import Settings
-from eventstore_svc.store import notices, reads
+from eventstore_svc.store import notices, reads, streams
 from eventstore_svc.store.appender import Appender
 from eventstore_svc.store.arrays import adapters
 from eventstore_svc.store.batch import IdsKnown
 from eventstore_svc.store.batcher import Batcher
+from eventstore_svc.store.pages import Pages
 from eventstore_svc.store.reads import LAST_VERSION, Head, Page, StreamPage
 from eventstore_svc.store.records import Appended, NewEvent
 from eventstore_svc.store.repeats import first_answer
+from eventstore_svc.store.streams import StreamInfo
 
 
 def schema(settings: Settings) -> Schema:
@@ -41,6 +43,7 @@ class EventStore:
         self._batcher = batcher
         self._info = info
         self._settings = settings
+        self.pages = Pages(pool)
 
     async def append(self, events: Sequence[NewEvent]) -> Appended:
         """Store all events or none, over one stream or several; durable when this returns.
@@ -95,6 +98,18 @@ class EventStore:
     async def by_id(self, event_ids: Sequence[UUID]) -> list[Stored]:
         """The events with these ids; missing ones are left out."""
         return await reads.by_id(self._pool, event_ids)
+
+    async def stream_info(self, entity_type: str, originator_id: str) -> StreamInfo:
+        """Where a stream begins and ends; raises NotFound."""
+        return await streams.info(self._pool, (entity_type, originator_id))
+
+    async def streams_after(self, place: tuple[str, str], only_type: str | None, limit: int) -> list[StreamInfo]:
+        """The next streams in the order of entity type and id."""
+        return await streams.after(self._pool, place, only_type, limit)
+
+    async def stream_version(self, entity_type: str, originator_id: str) -> int:
+        """Current version of a stream; 0 when there is none."""
+        return await reads.stream_version(self._pool, entity_type, originator_id)
 
     async def check(self) -> None:
         """Raises what keeps the store from working: the database is away, or its schema is not ours."""

@@ -6,11 +6,11 @@ from uuid import UUID
 import pytest
 
 from crud_svc import writes
-from crud_svc.preconditions import Tags
 from crud_svc.requests import About, Target
 from crud_svc.state import State, updated
 from crud_svc.writes import Decision
 from eskit.errors import EskitError
+from eskit.web.etags import Tags
 
 ANY = Tags(None)
 TARGET = Target("User", "u")

@@ -1,0 +1,74 @@
+-- What readers ask for beside ranges: events as the JSON of the contract, links of cause, the log and a stream as they were.
+
+-- One event as REST answers it, made where the row is: a page reaches the service as one text, with no work for each row.
+CREATE FUNCTION event_json(
+    "position" bigint, event_id uuid, entity_type text, originator_id text, version integer, action text, payload text,
+    metadata text, occurred_on timestamptz, recorded_at timestamptz
+) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT '{"position":' || position || ',"event_id":"' || event_id || '","originator":{"id":' || to_json(originator_id)
+        || ',"version":' || version || '},"entity_type":"' || entity_type || '","event_type":"' || entity_type || '.' || action
+        || '","payload":' || payload || ',"metadata":' || metadata
+        || CASE WHEN occurred_on = recorded_at
+                THEN replace(',"occurred_on":"@","recorded_at":"@"}', '@',
+                             to_char(recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))
+                ELSE ',"occurred_on":"' || to_char(occurred_on AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+                  || '","recorded_at":"' || to_char(recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || '"}'
+           END
+$$;
+
+-- The same JSON on one line: raw line ends stand only between its tokens, where a space says the same.
+CREATE FUNCTION one_line(json text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE WHEN strpos(json, E'\n') > 0 OR strpos(json, E'\r') > 0 THEN translate(json, E'\n\r', '  ') ELSE json END
+$$;
+
+-- NULL where the metadata holds \u0000, which PostgreSQL cannot decode.
+CREATE FUNCTION correlation_of(metadata text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE WHEN strpos(metadata, '\u0000') = 0 THEN metadata::json ->> 'correlation_id' END
+$$;
+
+-- Most events start a chain of causes and correlate with themselves: those are found by their id and left out here.
+-- By the id's beginning, because an entry of an index has to be short, and in its order: ids of ours grow with time, so
+-- that new entries lie side by side.
+CREATE INDEX events_correlation ON events ("left"(correlation_of(metadata), 100) COLLATE "C")
+    WHERE correlation_of(metadata) <> event_id::text;
+
+-- The last position that was recorded at a moment or before; 0 for none. Positions are dense and their times never go
+-- back, so it is found in some thirty steps, without an index on the times.
+CREATE FUNCTION position_at(moment timestamptz) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    low    bigint := 0;
+    high   bigint;
+    middle bigint;
+BEGIN
+    SELECT coalesce(max(position), 0) INTO high FROM events;
+    WHILE low < high LOOP
+        middle := (low + high + 1) / 2;
+        IF (SELECT recorded_at FROM events WHERE position = middle) <= moment THEN
+            low := middle;
+        ELSE
+            high := middle - 1;
+        END IF;
+    END LOOP;
+    RETURN low;
+END $$;
+
+-- The version a stream had when the log ended at a position; 0 when it did not exist yet. Found as above.
+CREATE FUNCTION version_at(kind text, originator text, log_end bigint) RETURNS integer LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    low    integer := 0;
+    high   integer;
+    middle integer;
+BEGIN
+    SELECT version INTO high FROM events
+     WHERE entity_type = kind AND originator_id = originator ORDER BY version DESC LIMIT 1;
+    WHILE low < high LOOP
+        middle := low + (high - low + 1) / 2;
+        IF (SELECT position FROM events
+             WHERE entity_type = kind AND originator_id = originator AND version = middle) <= log_end THEN
+            low := middle;
+        ELSE
+            high := middle - 1;
+        END IF;
+    END LOOP;
+    RETURN low;
+END $$;

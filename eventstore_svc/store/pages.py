@@ -1,0 +1,174 @@
+"""Pages of events as JSON text that PostgreSQL has made: Python touches no event of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import msgspec
+from psycopg import AsyncConnection
+
+from eskit.errors import NotFound
+from eskit.postgres.connections import Pool, use
+from eskit.postgres.statements import statement
+from eskit.selectors import Selector
+from eventstore_svc.store.reads import PAGE_BYTES, SCAN_POSITIONS, head, selected
+
+LAST_POSITION = 2**63 - 1
+LINE_EVENTS = 2000  # of one piece of a stream of lines: large enough to cost no more than a large page does
+
+
+class StreamText(NamedTuple):
+    """A page of a stream."""
+
+    events: str  # JSON objects with commas between
+    first: int  # least version of the page, 0 for an empty one
+    last: int  # greatest version of the page, 0 for an empty one
+    version: int  # of the stream as it is now
+
+
+class LogText(NamedTuple):
+    """A page of the log."""
+
+    events: str  # JSON objects with commas, or line ends, between
+    size: int  # how many
+    next: int | None  # the position to go on with; None where the log begins
+
+
+class Filter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which events of the log are wanted: all that fit every field."""
+
+    selector: Selector = Selector()
+    entity_type: str | None = None
+    correlation_id: str | None = None
+    event_id: UUID | None = None
+
+    @property
+    def looked_up(self) -> bool:
+        """Whether an index finds them."""
+        return self.correlation_id is not None or self.event_id is not None
+
+    def parameters(self) -> dict[str, Any]:
+        """As the statements take it."""
+        found = {**selected(self.selector), "entity_type": self.entity_type}
+        if self.looked_up:
+            found |= {"correlation_id": self.correlation_id, "event_id": self.event_id,
+                      "correlates_with": _as_uuid(self.correlation_id)}  # fmt: skip
+        return found
+
+
+class _Shape(NamedTuple):
+    """How a page of the log is read."""
+
+    forward: bool = True
+    one_line: bool = False
+    limit: int = LINE_EVENTS
+
+
+class Pages:
+    """Reads pages; see `EventStore.pages`."""
+
+    def __init__(self, pool: Pool) -> None:
+        """On the pool of the store."""
+        self._pool = pool
+
+    async def stream(
+        self, stream: tuple[str, str], *, from_version: int, to_version: int, limit: int, forward: bool = True
+    ) -> StreamText:
+        """At most `limit` events and 8 MiB of a stream (entity type, id); raises NotFound for one that is not there."""
+        values = {"entity_type": stream[0], "originator_id": stream[1], "from_version": from_version,
+                  "to_version": to_version, "limit": limit, "most_bytes": PAGE_BYTES}  # fmt: skip
+        row = await self._row("stream_page_forward" if forward else "stream_page_backward", values)
+        if row is None or row[3] is None:
+            raise unknown_stream(stream)
+        return StreamText(row[0] or "", row[1] or 0, row[2] or 0, row[3])
+
+    async def version_at(self, stream: tuple[str, str], *, position: int | None, at: datetime | None) -> int:
+        """The version a stream had when the log ended there; raises NotFound when it did not exist yet."""
+        values = {"entity_type": stream[0], "originator_id": stream[1], "position": position, "at": at}
+        row = await self._row("version_at", values)
+        if row is None or not row[0]:
+            raise unknown_stream(stream, " at that point of the log")
+        return int(row[0])
+
+    async def log(
+        self, wanted: Filter, first: int | None, limit: int, *, forward: bool = True, one_line: bool = False
+    ) -> LogText:
+        """At most `limit` events and 8 MiB of the log from a position (inclusive) on; by default from its end.
+
+        `one_line`: each event on a line of its own, instead of commas between.
+        """
+        shape = _Shape(forward, one_line, limit)
+        if forward:
+            return await self._forward(wanted, first or 1, shape)
+        end = (await head(self._pool)).position
+        return await self._backward(wanted, end if first is None else min(first, end), shape)
+
+    async def lines(self, wanted: Filter, first: int, until: int) -> AsyncIterator[str]:
+        """All events up to a position, as lines, in pieces. No connection is held while a piece is with its reader."""
+        while first <= until:
+            page = await self._forward(wanted, first, _Shape(one_line=True), until)
+            if page.events:
+                yield page.events + "\n"
+            first = page.next or until + 1
+
+    async def event(self, event_id: UUID) -> str:
+        """One event as JSON; raises NotFound."""
+        row = await self._row("event_by_id", {"event_id": event_id})
+        if row is None:
+            raise NotFound(f"There is no event {event_id}")
+        return str(row[0])
+
+    async def _forward(self, wanted: Filter, first: int, shape: _Shape, until: int = LAST_POSITION) -> LogText:
+        # A selector that nothing matches must not walk the whole log in one request.
+        reach = LAST_POSITION if wanted.looked_up else first + SCAN_POSITIONS - 1
+        last = min(reach, until)
+        text, count, _, greatest, size, end = await self._page(wanted, first, last, shape)
+        after = greatest + 1 if _is_full(count, size, shape) else max(min(last, end) + 1, first)
+        return LogText(text, count, after)
+
+    async def _backward(self, wanted: Filter, first: int, shape: _Shape) -> LogText:
+        last = 1 if wanted.looked_up else max(1, first - SCAN_POSITIONS + 1)
+        text, count, least, _, size, _ = await self._page(wanted, last, first, shape)
+        after = (least if _is_full(count, size, shape) else last) - 1
+        return LogText(text, count, after if after > 0 else None)
+
+    async def _page(self, wanted: Filter, low: int, high: int, shape: _Shape) -> tuple[str, int, int, int, int, int]:
+        """Events, how many, least and greatest position, bytes of payloads, and the log's end."""
+        values = {**wanted.parameters(), "first": low, "last": high, "limit": shape.limit, "most_bytes": PAGE_BYTES,
+                  "one_line": shape.one_line, "separator": "\n" if shape.one_line else ","}  # fmt: skip
+        kind = "linked" if wanted.looked_up else "log"
+        row = await self._row(f"{kind}_page_{'forward' if shape.forward else 'backward'}", values)
+        text, count, least, greatest, size, end = row or (None, 0, 0, 0, 0, 0)
+        return text or "", count, least or 0, greatest or 0, size or 0, end
+
+    async def _row(self, name: str, values: dict[str, Any]) -> tuple[Any, ...] | None:
+        text = statement("eventstore_svc", name)
+
+        async def fetch(connection: AsyncConnection) -> tuple[Any, ...] | None:
+            async with connection.cursor(binary=True) as cursor:
+                await cursor.execute(text, values)
+                return await cursor.fetchone()
+
+        return await use(self._pool, fetch)
+
+
+def unknown_stream(stream: tuple[str, str], when: str = "") -> NotFound:
+    """The error for a stream that is not there."""
+    return NotFound(f"There is no stream of {stream[0]} {stream[1]!r}{when}")
+
+
+def _is_full(count: int, size_bytes: int, shape: _Shape) -> bool:
+    """Whether a page ended because of its limits, so that there may be more."""
+    return count == shape.limit or size_bytes >= PAGE_BYTES
+
+
+def _as_uuid(text: str | None) -> UUID | None:
+    """The event id that a correlation id is, where it is one in the form we make."""
+    try:
+        found = UUID(text or "")
+    except ValueError:
+        return None
+    return found if str(found) == text else None
