@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from io import BytesIO
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -86,9 +87,23 @@ class Source:
 def _metadata_of(event: Stored) -> dict[str, str]:
     try:
         return _metadata.decode(event.metadata)
-    except msgspec.ValidationError:
+    except (msgspec.MsgspecError, RecursionError):
         # Nothing of ours stores other than strings; whoever did, must not keep everybody else's events from the topic.
-        return {key: str(value) for key, value in msgspec.json.decode(event.metadata).items()}
+        return _as_strings(event.metadata)
+
+
+def _as_strings(metadata: str) -> dict[str, str]:
+    """What Postgres takes for a JSON object as strings, whatever is in it."""
+    try:
+        found = json.loads(metadata, parse_int=str, parse_float=str)
+    except (ValueError, RecursionError):
+        return {}
+    # Half of a surrogate pair is no text that Avro could carry.
+    return {_text(key): _text(value if isinstance(value, str) else json.dumps(value)) for key, value in found.items()}
+
+
+def _text(given: str) -> str:
+    return given.encode("utf-8", "replace").decode()
 
 
 def decode(value: bytes | None) -> Event:
