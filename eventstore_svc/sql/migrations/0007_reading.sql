@@ -21,9 +21,10 @@ CREATE FUNCTION one_line(json text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL
     SELECT CASE WHEN strpos(json, E'\n') > 0 OR strpos(json, E'\r') > 0 THEN translate(json, E'\n\r', '  ') ELSE json END
 $$;
 
--- NULL where the metadata holds \u0000, which PostgreSQL cannot decode.
+-- NULL where the metadata holds what PostgreSQL cannot decode: \u0000, half a surrogate pair. Most hold no escape at all.
 CREATE FUNCTION correlation_of(metadata text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT CASE WHEN strpos(metadata, '\u0000') = 0 THEN metadata::json ->> 'correlation_id' END
+    SELECT CASE WHEN strpos(metadata, '\u') = 0 OR metadata !~ '\\u(0000|[dD][89a-fA-F])'
+                THEN metadata::json ->> 'correlation_id' END
 $$;
 
 -- Most events start a chain of causes and correlate with themselves: those are found by their id and left out here.
