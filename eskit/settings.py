@@ -63,6 +63,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     pool_wait_s: Annotated[Seconds, described("Longest wait for a free connection before 503.")] = 2.0
     statement_timeout_s: Annotated[Seconds, described("Longest time of one database statement.")] = 30.0
     body_timeout_s: Annotated[Seconds, described("Longest time a client may take to send its body.")] = 30.0
+    write_timeout_s: Annotated[Seconds, described("Longest time a client may leave unread what is ready for it.")] = (
+        30.0
+    )
     shutdown_s: Annotated[Seconds, described("Time for requests in flight at a stop.")] = 5.0
     max_body_bytes: Annotated[Bytes, described("Largest request body.")] = 8 * 1024 * 1024
     max_event_bytes: Annotated[
@@ -76,6 +79,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         int, Meta(ge=1, le=1_000_000), described("Most appends that wait for the database before 503.")
     ] = 4096
     max_batch: Annotated[int, Meta(ge=1, le=10_000), described("Most events of one group commit.")] = 1000
+
+    tail_poll_s: Annotated[
+        Seconds, described("How often waiting readers of the log are looked after when no notice came.")
+    ] = 1.0
+    tail_heartbeat_s: Annotated[
+        Seconds, described("How often a live tail with nothing to say shows that it lives.")
+    ] = 15.0
+    max_waiting: Annotated[
+        int, Meta(ge=1, le=1_000_000), described("Most readers of one process that wait for new events before 503.")
+    ] = 10_000
 
     topic_partitions: Annotated[
         int, Meta(ge=1, le=10_000), described("Partitions of the topic when the relay creates it.")

@@ -6,8 +6,8 @@ from aiohttp import web
 
 from eskit.settings import Settings
 from eskit.web.app import create_app
-from eventstore_svc.api import append, events, log, stream_list, streams
-from eventstore_svc.api.resources import STORE, store
+from eventstore_svc.api import append, events, log, stream_list, streams, tail
+from eventstore_svc.api.resources import STORE, feed, stop_readers, store
 
 OPERATIONS = (
     *append.OPERATIONS,
@@ -15,15 +15,18 @@ OPERATIONS = (
     *stream_list.OPERATIONS,
     *streams.OPERATIONS,
     *log.OPERATIONS,
+    *tail.OPERATIONS,
 )
 
 
 def eventstore_app(settings: Settings) -> web.Application:
     """The event store service."""
-    return create_app(
+    app = create_app(
         "eventstore",
         settings,
         routes=OPERATIONS,
-        resources=[store],
+        resources=[store, feed],
         checks={"database": lambda app: app[STORE].check()},
     )
+    app.on_shutdown.append(stop_readers)
+    return app

@@ -2,22 +2,50 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from aiohttp import web
 
 from eskit import logs
 from eskit.errors import EskitError
+from eskit.web.bodies import SETTINGS
 from eskit.web.context import request_id
 
 log = logs.get(__name__)
+
+LAST_WORD_S = 0.01
+
+
+class Stalled(Exception):
+    """The client has not read what it was sent."""
+
+
+class Writer:
+    """Writes a body in pieces; a client that does not read is waited for, but not for ever."""
+
+    def __init__(self, response: web.StreamResponse, timeout_s: float) -> None:
+        """`timeout_s`: how long the client may leave what is ready for it."""
+        self.response = response
+        self._timeout_s = timeout_s
+
+    async def write(self, data: bytes, last_word: bytes = b"") -> None:
+        """Return when there is room for more; raises Stalled, after the last word, or ConnectionError."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self.response.write(data)
+        except TimeoutError:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LAST_WORD_S):
+                    await self.response.write(last_word)
+            raise Stalled from None
 
 
 @asynccontextmanager
 async def streamed(
     request: web.Request, content_type: str, headers: Mapping[str, str] | None = None
-) -> AsyncIterator[web.StreamResponse]:
+) -> AsyncIterator[Writer]:
     """A 200 whose body is written inside, and complete when the inside ends.
 
     An error inside cannot become another status any more: the body then breaks off without its end, which is how a
@@ -25,11 +53,15 @@ async def streamed(
     """
     response = web.StreamResponse(headers={"Content-Type": content_type, **(headers or {})})
     await response.prepare(request)
+    timeout_s = request.app[SETTINGS].write_timeout_s
     try:
-        yield response
+        yield Writer(response, timeout_s)
         await response.write_eof()
     except ConnectionError:
         cut(request)
+    except Stalled:
+        log.info("reader cut", request_id=request_id(request), path=request.path[:300])
+        _end(request, timeout_s)
     except EskitError as error:
         log.warning("answer broken off", request_id=request_id(request), path=request.path[:300], error=error.code)
         cut(request)
@@ -39,6 +71,14 @@ async def streamed(
         cut(request)
         if not isinstance(error, Exception):
             raise
+
+
+def _end(request: web.Request, timeout_s: float) -> None:
+    """Let the client read what it was sent, if it ever does."""
+    transport = request.transport
+    if transport is not None:
+        transport.close()
+        asyncio.get_running_loop().call_later(timeout_s, transport.abort)
 
 
 def cut(request: web.Request) -> None:

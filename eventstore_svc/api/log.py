@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from eskit.errors import InvalidRequest
+from eskit.errors import InvalidRequest, Unavailable
 from eskit.events import WireEvent
 from eskit.web import bodies, queries
 from eskit.web.answers import Answer
@@ -17,8 +17,9 @@ from eskit.web.operations import JSON, NDJSON, Content, Operation
 from eskit.web.streamed import streamed
 from eventstore_svc.api.log_filter import FilterQuery, Position
 from eventstore_svc.api.pages import EventsPage, Limit, events_page
-from eventstore_svc.api.resources import STORE
+from eventstore_svc.api.resources import FEED, STORE
 from eventstore_svc.api.streams import Direction
+from eventstore_svc.store import ARRAY, Filter, LogText
 
 DEFAULT_PAGE = 20
 
@@ -31,6 +32,9 @@ class LogQuery(FilterQuery, kw_only=True):
     ) = msgspec.field(name="from", default=None)
     limit: Limit | None = None
     direction: Direction = "forward"
+    wait: Annotated[
+        float, Meta(ge=0, le=30, description="Seconds to wait for an event, where there is none yet (long poll).")
+    ] = 0
     event_id: Annotated[UUID, Meta(description="Only the event with this id.")] | None = None
 
 
@@ -51,23 +55,40 @@ async def read_log(request: web.Request) -> web.StreamResponse:
     query = queries.parse(request, LogQuery)
     if NDJSON in request.headers.get("Accept", ""):
         return await _lines(request, query)
-    page = await request.app[STORE].pages.log(
-        query.filter(query.event_id), query.first, query.limit or DEFAULT_PAGE, forward=query.direction == "forward"
-    )
+    if query.wait and (query.direction == "backward" or query.event_id is not None):
+        raise InvalidRequest("wait is for what comes: not with direction=backward, not with event_id", field="wait")
+    wanted, limit = query.filter(query.event_id), query.limit or DEFAULT_PAGE
+    pages = request.app[STORE].pages
+    if query.direction == "backward":
+        page = await pages.log_backward(wanted, query.first, limit)
+    else:
+        page = await pages.log(wanted, query.first or 1, limit)
+        if query.wait and not page.events:
+            page = await _waited(request, wanted, page.next or 1, limit, query.wait)
     return events_page(request, page.events, page.next, "from")
 
 
+async def _waited(request: web.Request, wanted: Filter, first: int, limit: int, wait_s: float) -> LogText:
+    """The page as soon as there is something in it, an empty one when the time is over."""
+    feed = request.app[FEED]
+    with feed.reader():
+        piece = await feed.more(first, wanted, ARRAY, limit, wait_s)
+    if feed.away and not piece.events and not piece.text:
+        raise Unavailable("The database cannot be read; try again")
+    return LogText(piece.text or ",".join([event.json for event in piece.events]), len(piece.events), piece.next)
+
+
 async def _lines(request: web.Request, query: LogQuery) -> web.StreamResponse:
-    if query.limit is not None or query.direction == "backward":
-        field = "limit" if query.limit is not None else "direction"
+    if query.limit is not None or query.direction == "backward" or query.wait:
+        field = "limit" if query.limit is not None else "direction" if query.direction == "backward" else "wait"
         raise InvalidRequest(f"{field} is for pages, not for lines (application/x-ndjson)", field=field)
     store = request.app[STORE]
     wanted = query.filter(query.event_id)
     until = (await store.head()).position
-    async with streamed(request, NDJSON) as response:
+    async with streamed(request, NDJSON) as writer:
         async for piece in store.pages.lines(wanted, query.first or 1, until):
-            await response.write(piece.encode())
-    return response
+            await writer.write(piece.encode())
+    return writer.response
 
 
 async def log_head(request: web.Request) -> Answer:

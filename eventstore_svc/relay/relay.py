@@ -23,13 +23,13 @@ from eskit.settings import Settings
 from eventstore_svc.relay import topic as topics
 from eventstore_svc.relay.cursor import Cursor
 from eventstore_svc.relay.lease import Lease
-from eventstore_svc.relay.notice import Notice
 from eventstore_svc.relay.publisher import MOST_AT_ONCE, Publisher
 from eventstore_svc.relay.status import Status
 from eventstore_svc.relay.tails import Tail, check_tails, read_tails
 from eventstore_svc.relay.topic import Topic
 from eventstore_svc.store import schema
 from eventstore_svc.store.arrays import adapters
+from eventstore_svc.store.notices import Notice
 from eventstore_svc.store.reads import PAGE_BYTES, Head, is_full, log_head, rows
 
 log = logs.get(__name__)

@@ -7,7 +7,8 @@ WITH wanted AS (
        AND correlation_of(metadata) <> event_id::text
     UNION
     SELECT position FROM events WHERE %(event_id)s::uuid IS NULL AND event_id = %(correlates_with)s)
-SELECT string_agg(event_json(position, event_id, entity_type, originator_id, version, action,
+SELECT string_agg(CASE WHEN %(labelled)s THEN 'id: ' || position || E'\ndata: ' ELSE '' END ||
+                  event_json(position, event_id, entity_type, originator_id, version, action,
                              CASE WHEN %(one_line)s THEN one_line(payload) ELSE payload END,
                              CASE WHEN %(one_line)s THEN one_line(metadata) ELSE metadata END, occurred_on, recorded_at),
                   %(separator)s),

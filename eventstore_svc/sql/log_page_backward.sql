@@ -1,5 +1,6 @@
 -- A page of the log as JSON, newest first, from a range of positions (both inclusive): what the filter wants, as much as the limits allow; beside it the log's last position.
-SELECT string_agg(event_json(position, event_id, entity_type, originator_id, version, action,
+SELECT string_agg(CASE WHEN %(labelled)s THEN 'id: ' || position || E'\ndata: ' ELSE '' END ||
+                  event_json(position, event_id, entity_type, originator_id, version, action,
                              CASE WHEN %(one_line)s THEN one_line(payload) ELSE payload END,
                              CASE WHEN %(one_line)s THEN one_line(metadata) ELSE metadata END, occurred_on, recorded_at),
                   %(separator)s),

@@ -22,6 +22,7 @@ from eventstore_svc.store.appender import Appender
 from eventstore_svc.store.arrays import adapters
 from eventstore_svc.store.batch import IdsKnown
 from eventstore_svc.store.batcher import Batcher
+from eventstore_svc.store.notices import Notice
 from eventstore_svc.store.pages import Pages
 from eventstore_svc.store.reads import LAST_VERSION, Head, Page, StreamPage
 from eventstore_svc.store.records import Appended, NewEvent
@@ -37,13 +38,14 @@ def schema(settings: Settings) -> Schema:
 class EventStore:
     """Append and read. Made by `open_event_store`."""
 
-    def __init__(self, pool: Pool, batcher: Batcher, info: str, settings: Settings) -> None:
-        """Not for callers: use `open_event_store`."""
+    def __init__(self, pool: Pool, batcher: Batcher, info: str, settings: Settings, notice: Notice) -> None:
+        """Not for callers: use `open_event_store`. `notice` listens to nobody until its `listen` runs."""
         self._pool = pool
         self._batcher = batcher
         self._info = info
         self._settings = settings
         self.pages = Pages(pool)
+        self.notice = notice
 
     async def append(self, events: Sequence[NewEvent]) -> Appended:
         """Store all events or none, over one stream or several; durable when this returns.
@@ -139,7 +141,7 @@ async def open_event_store(settings: Settings, application: str) -> AsyncIterato
     async with connections.open_pool(settings, info, ours, context) as pool:
         telling, storing = asyncio.create_task(tell()), asyncio.create_task(batcher.run())
         try:
-            yield EventStore(pool, batcher, info, settings)
+            yield EventStore(pool, batcher, info, settings, Notice(connect, ours))
         finally:
             telling.cancel()
             batcher.stop()

@@ -37,6 +37,17 @@ class LogText(NamedTuple):
     next: int | None  # the position to go on with; None where the log begins
 
 
+class Fresh(NamedTuple):
+    """An event just read, with what a filter looks at."""
+
+    position: int
+    event_id: str
+    entity_type: str
+    action: str
+    correlation_id: str | None
+    json: str
+
+
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
     """Which events of the log are wanted: all that fit every field."""
 
@@ -50,6 +61,15 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
         """Whether an index finds them."""
         return self.correlation_id is not None or self.event_id is not None
 
+    def matches(self, event: Fresh) -> bool:
+        """Whether an event is wanted."""
+        return (
+            self.selector.matches(event.entity_type, event.action)
+            and self.entity_type in {None, event.entity_type}
+            and self.correlation_id in {None, event.correlation_id}
+            and (self.event_id is None or str(self.event_id) == event.event_id)
+        )
+
     def parameters(self) -> dict[str, Any]:
         """As the statements take it."""
         found = {**selected(self.selector), "entity_type": self.entity_type}
@@ -59,12 +79,25 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
         return found
 
 
+class Form(NamedTuple):
+    """How the events of a page of the log are put together."""
+
+    separator: str
+    one_line: bool  # no event spans lines
+    labelled: bool = False  # each with its position, as a server-sent event
+
+
+ARRAY = Form(",", one_line=False)
+LINES = Form("\n", one_line=True)
+MESSAGES = Form("\n\n", one_line=True, labelled=True)
+
+
 class _Shape(NamedTuple):
     """How a page of the log is read."""
 
+    form: Form
+    limit: int
     forward: bool = True
-    one_line: bool = False
-    limit: int = LINE_EVENTS
 
 
 class Pages:
@@ -94,25 +127,35 @@ class Pages:
         return int(row[0])
 
     async def log(
-        self, wanted: Filter, first: int | None, limit: int, *, forward: bool = True, one_line: bool = False
+        self, wanted: Filter, first: int, limit: int, *, form: Form = ARRAY, until: int = LAST_POSITION
     ) -> LogText:
-        """At most `limit` events and 8 MiB of the log from a position (inclusive) on; by default from its end.
+        """At most `limit` events and 8 MiB of the log from a position (inclusive) on; `next` is always a number."""
+        return await self._forward(wanted, first, _Shape(form, limit), until)
 
-        `one_line`: each event on a line of its own, instead of commas between.
-        """
-        shape = _Shape(forward, one_line, limit)
-        if forward:
-            return await self._forward(wanted, first or 1, shape)
+    async def log_backward(self, wanted: Filter, first: int | None, limit: int) -> LogText:
+        """The same from a position down, by default from the log's end."""
         end = (await head(self._pool)).position
-        return await self._backward(wanted, end if first is None else min(first, end), shape)
+        return await self._backward(wanted, end if first is None else min(first, end), _Shape(ARRAY, limit, False))
 
     async def lines(self, wanted: Filter, first: int, until: int) -> AsyncIterator[str]:
         """All events up to a position, as lines, in pieces. No connection is held while a piece is with its reader."""
         while first <= until:
-            page = await self._forward(wanted, first, _Shape(one_line=True), until)
+            page = await self._forward(wanted, first, _Shape(LINES, LINE_EVENTS), until)
             if page.events:
                 yield page.events + "\n"
             first = page.next or until + 1
+
+    async def fresh(self, after: int, limit: int) -> list[Fresh]:
+        """The next events behind a position, at most `limit` and 8 MiB."""
+        values = {"after": after, "limit": limit, "most_bytes": PAGE_BYTES}
+        text = statement("eventstore_svc", "fresh_events")
+
+        async def fetch(connection: AsyncConnection) -> list[Fresh]:
+            async with connection.cursor(binary=True) as cursor:
+                await cursor.execute(text, values)
+                return [Fresh(*row) for row in await cursor.fetchall()]
+
+        return await use(self._pool, fetch)
 
     async def event(self, event_id: UUID) -> str:
         """One event as JSON; raises NotFound."""
@@ -121,7 +164,7 @@ class Pages:
             raise NotFound(f"There is no event {event_id}")
         return str(row[0])
 
-    async def _forward(self, wanted: Filter, first: int, shape: _Shape, until: int = LAST_POSITION) -> LogText:
+    async def _forward(self, wanted: Filter, first: int, shape: _Shape, until: int) -> LogText:
         # A selector that nothing matches must not walk the whole log in one request.
         reach = LAST_POSITION if wanted.looked_up else first + SCAN_POSITIONS - 1
         last = min(reach, until)
@@ -138,7 +181,7 @@ class Pages:
     async def _page(self, wanted: Filter, low: int, high: int, shape: _Shape) -> tuple[str, int, int, int, int, int]:
         """Events, how many, least and greatest position, bytes of payloads, and the log's end."""
         values = {**wanted.parameters(), "first": low, "last": high, "limit": shape.limit, "most_bytes": PAGE_BYTES,
-                  "one_line": shape.one_line, "separator": "\n" if shape.one_line else ","}  # fmt: skip
+                  **shape.form._asdict()}  # fmt: skip
         kind = "linked" if wanted.looked_up else "log"
         row = await self._row(f"{kind}_page_{'forward' if shape.forward else 'backward'}", values)
         text, count, least, greatest, size, end = row or (None, 0, 0, 0, 0, 0)

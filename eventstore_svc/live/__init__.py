@@ -1,0 +1,1 @@
+"""Readers that wait for new events: one reading of the log for all of them."""
