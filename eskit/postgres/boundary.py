@@ -29,6 +29,7 @@ NOT_MIGRATED: tuple[type[Exception], ...] = (
     psycopg.errors.UndefinedFunction,
     psycopg.errors.UndefinedColumn,
     psycopg.errors.InvalidSchemaName,
+    psycopg.errors.InsufficientPrivilege,
 )
 
 
@@ -40,7 +41,7 @@ def boundary() -> Iterator[None]:
     except AWAY as error:
         raise Unavailable("The database cannot be reached or is too busy; try again") from error
     except NOT_MIGRATED as error:
-        raise SchemaMismatch("The database lacks tables of this version; run `eskit migrate`") from error
+        raise SchemaMismatch("The database lacks tables or rights of this version; run `eskit migrate`") from error
 
 
 async def shielded(work: Coroutine[Any, Any, T]) -> T:

