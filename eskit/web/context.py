@@ -13,6 +13,9 @@ from eskit.ids import token
 
 REQUEST_ID: web.RequestKey[str] = web.RequestKey("eskit_request_id", str)
 
+WAITS: web.RequestKey[bool] = web.RequestKey("eskit_waits", bool)
+"""Set on requests that last long on purpose, so that nobody takes them for slow ones."""
+
 MAX_VALUE = 256
 _VALUE = re.compile(r"[\x20-\x7e]{1,256}")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")

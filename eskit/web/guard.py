@@ -21,7 +21,7 @@ from eskit.errors import (
     TooLarge,
     UnsupportedMediaType,
 )
-from eskit.web.context import request_id
+from eskit.web.context import WAITS, request_id
 from eskit.web.problems import problem_response
 
 log = logs.get(__name__)
@@ -63,11 +63,12 @@ def guarded(route: web.RouteDef, metrics: RequestMetrics) -> web.RouteDef:
         started = time.perf_counter()
         response = await _answer(request, handler)
         seconds = time.perf_counter() - started
-        metrics.observe(request.method, label, response.status, seconds)
+        waits = WAITS in request
+        metrics.observe(request.method, f"{label} (waiting)" if waits else label, response.status, seconds)
         # A client that gave an id, or that met an error, may want to find its request in our logs; others pay nothing.
         if (response.status >= 400 or "X-Request-Id" in request.headers) and not response.prepared:
             response.headers["X-Request-Id"] = request_id(request)
-        _access_log(request, response.status, seconds)
+        _access_log(request, response.status, 0 if waits else seconds)
         return response
 
     return web.RouteDef(route.method, route.path, around, route.kwargs)

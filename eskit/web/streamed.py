@@ -11,7 +11,7 @@ from aiohttp import web
 from eskit import logs
 from eskit.errors import EskitError
 from eskit.web.bodies import SETTINGS
-from eskit.web.context import request_id
+from eskit.web.context import WAITS, request_id
 
 log = logs.get(__name__)
 
@@ -51,6 +51,7 @@ async def streamed(
     An error inside cannot become another status any more: the body then breaks off without its end, which is how a
     client tells it from a complete one, and the error is in the log. A client that leaves ends the inside, silently.
     """
+    request[WAITS] = True
     response = web.StreamResponse(headers={"Content-Type": content_type, **(headers or {})})
     await response.prepare(request)
     timeout_s = request.app[SETTINGS].write_timeout_s

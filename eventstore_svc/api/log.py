@@ -13,6 +13,7 @@ from eskit.errors import InvalidRequest, Unavailable
 from eskit.events import WireEvent
 from eskit.web import bodies, queries
 from eskit.web.answers import Answer
+from eskit.web.context import WAITS
 from eskit.web.operations import JSON, NDJSON, Content, Operation
 from eskit.web.streamed import streamed
 from eventstore_svc.api.log_filter import FilterQuery, Position
@@ -71,6 +72,7 @@ async def read_log(request: web.Request) -> web.StreamResponse:
 async def _waited(request: web.Request, wanted: Filter, first: int, limit: int, wait_s: float) -> LogText:
     """The page as soon as there is something in it, an empty one when the time is over."""
     feed = request.app[FEED]
+    request[WAITS] = True
     with feed.reader():
         piece = await feed.more(first, wanted, ARRAY, limit, wait_s)
     if feed.away and not piece.events and not piece.text:

@@ -5,7 +5,7 @@
 ALTER TABLE events ADD CONSTRAINT events_type_size CHECK (octet_length(entity_type) + octet_length(action) < 200) NOT VALID;
 
 -- As in 0005, with the checks of names before it takes the lock. They look at all of a batch at once: as constraints of
--- the table, row by row, they would cost three times as much.
+-- the table, row by row, they would cost twice as much.
 CREATE OR REPLACE FUNCTION append_batch(
     append_of integer[], append_sizes integer[], stream_of integer[], wanted integer[], event_ids uuid[], actions text[],
     payloads text[], metadatas text[], occurred timestamptz[], stream_types text[], stream_ids text[], known_ids uuid[],
@@ -112,4 +112,4 @@ BEGIN
     END IF;
     INSERT INTO outbox (position) SELECT generate_series(before + 1, head);
 END $$;
-COMMENT ON FUNCTION append_batch IS 'Stores a batch of appends; see the migrations that made it: 0002, 0005, 0007.';
+COMMENT ON FUNCTION append_batch IS 'Stores a batch of appends; see the migrations that made it: 0002, 0005, 0006.';
