@@ -73,7 +73,7 @@ async def patch(request: web.Request) -> Answer:
     wanted = preconditions.required(request)
     about = requests.about(request)
     limit_bytes = requests.document_limit(request.app[bodies.SETTINGS].max_event_bytes)
-    kind = requests.content_type(request)
+    kind = bodies.content_type(request)
     if kind not in {MERGE_PATCH, JSON_PATCH}:
         message = f"Content-Type must be {MERGE_PATCH} or {JSON_PATCH}, not {kind or 'missing'}"
         raise UnsupportedMediaType(message, field="Content-Type")

@@ -87,11 +87,6 @@ def too_large(has: str, size: int, limit: int) -> TooLarge:
     return TooLarge(message, limit_bytes=limit)
 
 
-def content_type(request: web.Request) -> str:
-    """The media type of the body, without parameters."""
-    return request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-
-
 def wants_document(request: web.Request) -> bool:
     """Whether the client asked for the document as the answer; of a preference given twice the first counts."""
     for preference in ",".join(request.headers.getall("Prefer", [])).lower().split(","):

@@ -72,6 +72,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Bytes, described("Largest event: payload, metadata, ids and names together. The topic must take it.")
     ] = 900_000
     max_events: Annotated[int, Meta(ge=1, le=10_000), described("Most events of one append.")] = 1000
+    max_appends: Annotated[
+        int, Meta(ge=1, le=10_000), described("Most appends of one batch; a stream of lines has no such limit.")
+    ] = 1000
     max_depth: Annotated[
         int, Meta(ge=1, le=500), described("Deepest payload: objects and arrays within one another.")
     ] = 128

@@ -6,11 +6,12 @@ from aiohttp import web
 
 from eskit.settings import Settings
 from eskit.web.app import create_app
-from eventstore_svc.api import append, events, log, stream_list, streams, tail
+from eventstore_svc.api import append, batch, events, log, stream_list, streams, tail
 from eventstore_svc.api.resources import STORE, feed, stop_readers, store
 
 OPERATIONS = (
     *append.OPERATIONS,
+    *batch.OPERATIONS,
     *events.OPERATIONS,
     *stream_list.OPERATIONS,
     *streams.OPERATIONS,

@@ -21,12 +21,17 @@ _PATH = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<path>.*)`)?$", re.DOTALL)
 _encode = msgspec.json.Encoder().encode
 
 
+def content_type(request: web.Request) -> str:
+    """The media type of the body, without parameters."""
+    return request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+
 async def read(request: web.Request, *content_types: str) -> bytes:
     """The whole body; raises TooLarge, UnsupportedMediaType, RequestTimeout, MalformedRequest.
 
     A missing Content-Type counts as the first of `content_types`.
     """
-    given = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    given = content_type(request)
     if given and given not in content_types:
         raise UnsupportedMediaType(
             f"Content-Type must be {' or '.join(content_types)}, not {given}", field="Content-Type"

@@ -41,8 +41,12 @@ async def append(request: web.Request) -> Answer:
 
 
 def _answer(appended: Appended) -> Answer:
-    events = [AppendedEvent(e.event_id, Originator(e.originator_id, e.version), e.position) for e in appended.events]
-    return bodies.json_response(AppendAnswer(events), status=201 if appended.new else 200)
+    return bodies.json_response(AppendAnswer(appended_events(appended)), status=201 if appended.new else 200)
+
+
+def appended_events(appended: Appended) -> list[AppendedEvent]:
+    """Where the events of an append stand."""
+    return [AppendedEvent(e.event_id, Originator(e.originator_id, e.version), e.position) for e in appended.events]
 
 
 OPERATIONS = (

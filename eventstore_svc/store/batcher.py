@@ -36,11 +36,15 @@ class Batcher:
         self._max_queue = max_queue
         self._queue: deque[_Waiting] = deque()
         self._wake = asyncio.Event()
+        self._taken = asyncio.Event()
         self.stopping = False
         self.committed = asyncio.Event()  # set after each commit; whoever tells others of it clears it
 
-    async def append(self, events: Sequence[NewEvent]) -> Outcome:
-        """Store all events or none; raises Unavailable, Overloaded, OutcomeUnknown."""
+    def submit(self, events: Sequence[NewEvent]) -> asyncio.Future[Outcome]:
+        """Queue an append: all its events or none. Appends are stored in the order of these calls.
+
+        Raises Unavailable, Overloaded; so may the future, and OutcomeUnknown.
+        """
         if self.stopping:
             raise Unavailable("The service is stopping; try again")
         if len(self._queue) >= self._max_queue:
@@ -48,7 +52,12 @@ class Batcher:
         waiting = _waiting(events)
         self._queue.append(waiting)
         self._wake.set()
-        return await waiting.outcome
+        return waiting.outcome
+
+    async def room(self) -> None:
+        """Return when the queue has room, or takes no more at all: for those who rather wait than be refused."""
+        while len(self._queue) >= self._max_queue and not self.stopping:
+            await self._taken.wait()
 
     async def run(self) -> None:
         """Store batches until `stop`. Not to be cancelled: a batch in flight would have an unknown outcome."""
@@ -64,6 +73,7 @@ class Batcher:
             for waiting in self._queue:
                 _fail(waiting, Unavailable("The service is stopping; try again"))
             self._queue.clear()
+            self._taken.set()
             await self._appender.close()
 
     def stop(self) -> None:
@@ -91,6 +101,8 @@ class Batcher:
                 break
             ids |= waiting.given_ids
             batch.append(self._queue.popleft())
+        taken, self._taken = self._taken, asyncio.Event()
+        taken.set()
         return batch
 
     async def _store(self, batch: list[_Waiting]) -> None:
@@ -136,3 +148,4 @@ def _answer(batch: list[_Waiting], answer: Answer) -> None:
 def _fail(waiting: _Waiting, error: Exception) -> None:
     if not waiting.outcome.done():
         waiting.outcome.set_exception(error)
+        waiting.outcome.exception()  # its caller may have left: then nobody will ask, and that is no news

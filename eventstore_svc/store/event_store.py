@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from uuid import UUID
 
 from psycopg import AsyncConnection
 
-from eskit.errors import EskitError, NotFound, OutcomeUnknown, TooLarge, Unavailable, VersionConflict
+from eskit.errors import EskitError, NotFound, OutcomeUnknown, TooLarge, Unavailable
 from eskit.events import Stored
 from eskit.postgres import connections
 from eskit.postgres.connections import Pool
@@ -20,14 +20,17 @@ from eskit.settings import Settings
 from eventstore_svc.store import notices, reads, streams
 from eventstore_svc.store.appender import Appender
 from eventstore_svc.store.arrays import adapters
-from eventstore_svc.store.batch import IdsKnown
+from eventstore_svc.store.batch import IdsKnown, Outcome
 from eventstore_svc.store.batcher import Batcher
 from eventstore_svc.store.notices import Notice
 from eventstore_svc.store.pages import Pages
 from eventstore_svc.store.reads import LAST_VERSION, Head, Page, StreamPage
 from eventstore_svc.store.records import Appended, NewEvent
-from eventstore_svc.store.repeats import first_answer
+from eventstore_svc.store.repeats import Found, first_answer
 from eventstore_svc.store.streams import StreamInfo
+
+Submitted = asyncio.Future[Outcome]
+"""An append on its way."""
 
 
 def schema(settings: Settings) -> Schema:
@@ -52,31 +55,60 @@ class EventStore:
 
         Raises VersionConflict, EventIdReused, TooLarge, Unavailable, Overloaded, OutcomeUnknown.
         """
+        outcome = await self._outcome(events, self.submit(events))
+        answer = (await self._first_answers([events]))[0] if isinstance(outcome, IdsKnown) else outcome
+        if isinstance(answer, EskitError):
+            raise answer
+        return answer
+
+    def submit(self, events: Sequence[NewEvent]) -> Submitted:
+        """Begin to store an append; `settle` tells what became of it. Appends are stored in the order of these calls.
+
+        Raises TooLarge, Unavailable, Overloaded.
+        """
         limit = self._settings.max_event_bytes
         for index, event in enumerate(events):
             if event.size_bytes > limit:
                 message = f"events[{index}] has {event.size_bytes} bytes, {limit} are allowed (ESKIT_MAX_EVENT_BYTES)"
                 raise TooLarge(message, field=f"events[{index}].payload", limit_bytes=limit)
+        return self._batcher.submit(events)
+
+    async def room(self) -> None:
+        """Return when there is room in the queue, for those who rather wait than be refused."""
+        await self._batcher.room()
+
+    async def settle(self, appends: Sequence[tuple[Sequence[NewEvent], Submitted]]) -> list[Appended | EskitError]:
+        """What became of appends that were submitted: the answer of each, or the error that `append` would raise."""
+        settled: list[Appended | IdsKnown | EskitError] = []
+        for events, submitted in appends:
+            try:
+                settled.append(await self._outcome(events, submitted))
+            except EskitError as error:
+                settled.append(error)
+        known = [events for (events, _), outcome in zip(appends, settled, strict=True) if isinstance(outcome, IdsKnown)]
+        answers = iter(await self._first_answers(known))
+        return [next(answers) if isinstance(outcome, IdsKnown) else outcome for outcome in settled]
+
+    async def _outcome(self, events: Sequence[NewEvent], submitted: Submitted) -> Outcome:
         try:
-            outcome = await self._batcher.append(events)
+            return await submitted
         except OutcomeUnknown as error:
             # One batch, one error; each caller gets its own, with its own ids.
             raise _unknown(events, error.detail) from error.__cause__
         except EskitError as error:
             raise type(error)(error.detail) from error.__cause__
-        if isinstance(outcome, IdsKnown):
-            return await self._first_answer(events)
-        if isinstance(outcome, VersionConflict):
-            raise outcome
-        return outcome
 
-    async def _first_answer(self, events: Sequence[NewEvent]) -> Appended:
+    async def _first_answers(self, appends: Sequence[Sequence[NewEvent]]) -> list[Appended | EskitError]:
+        """The answers to appends whose ids are in the log."""
+        if not appends:
+            return []
         try:
-            found = await reads.appended(self._pool, [event.event_id for event in events])
+            found = await reads.appended(self._pool, [event.event_id for events in appends for event in events])
         except Unavailable as error:
             # They are in the log: "nothing was stored" would be wrong.
-            raise _unknown(events, error.detail) from error
-        return first_answer(events, found)
+            return [_unknown(events, error.detail) for events in appends]
+        by_id = {UUID(row.event.event_id): row for row in found}
+        return [_repeated(events, by_id) for events in appends]
 
     async def stream(
         self, entity_type: str, originator_id: str, *, from_version: int = 1, to_version: int = LAST_VERSION, limit: int
@@ -118,6 +150,13 @@ class EventStore:
         if self._batcher.stopping:
             raise Unavailable("This process takes no more appends")
         await connections.check(self._info, schema(self._settings))
+
+
+def _repeated(events: Sequence[NewEvent], by_id: Mapping[UUID, Found]) -> Appended | EskitError:
+    try:
+        return first_answer(events, [by_id[event.event_id] for event in events if event.event_id in by_id])
+    except EskitError as error:
+        return error
 
 
 def _unknown(events: Sequence[NewEvent], detail: str) -> OutcomeUnknown:
