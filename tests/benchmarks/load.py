@@ -37,10 +37,15 @@ def append_ten() -> bytes:
     return _append('{"events":[' + ",".join(event.format(random.random(), PAYLOAD) for _ in range(10)) + "]}")
 
 
-def _append(body: str) -> bytes:
-    head = (
-        f"POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
+def append_lines() -> bytes:
+    """A thousand independent appends, a line each."""
+    event = '{{"originator":{{"id":"{}"}},"event_type":"User.Created","payload":{}}}\n'
+    body = "".join(event.format(random.random(), PAYLOAD) for _ in range(1000))
+    return _append(body, "/batch", "application/x-ndjson")
+
+
+def _append(body: str, path: str = "", kind: str = "application/json") -> bytes:
+    head = f"POST /v1/events{path} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
     return (head + body).encode()
 
 
@@ -53,8 +58,14 @@ KINDS: dict[str, Callable[[], bytes]] = {
     "append": append_one,
     "append_hot": append_hot,
     "append10": append_ten,
+    "lines": append_lines,
     "get": get_entity,
 }
+
+
+def _is_whole(head: bytes, body: bytes) -> bool:
+    length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
+    return len(body) >= int(length) if length else body.endswith(b"\r\n0\r\n\r\n")
 
 
 class Client(asyncio.Protocol):
@@ -83,10 +94,7 @@ class Client(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._buffer += data
         head, separator, body = self._buffer.partition(b"\r\n\r\n")
-        if not separator:
-            return
-        length = int(head.lower().split(b"content-length: ", 1)[1].split(b"\r\n", 1)[0])
-        if len(body) < length:
+        if not separator or not _is_whole(head, body):
             return
         self._buffer = b""
         self._done(time.perf_counter() - self._sent, head.startswith(b"HTTP/1.1 2"))

@@ -65,9 +65,7 @@ async def test_a_client_that_does_not_read_is_not_served_for_ever(config: Settin
         _, writer = await open_stream(url)
         # Not drained: what the service does not take stays in this buffer.
         writer.write(chunk(line * 200_000))
-        await until(
-            lambda: reader.at_eof() or writer.is_closing() or reader.exception() is not None or _broken(writer), 30
-        )
+        await until(lambda: _broken(writer))
         assert await stored(quick) < 200_000
         writer.transport.abort()
         async with aiohttp.ClientSession() as session, session.post(f"{url}/v1/events", json=one("u2")) as response:
