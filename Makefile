@@ -9,7 +9,7 @@ READY := .venv/.ready
 ARGS ?=
 export PYTHON
 
-.PHONY: help run test test-unit test-integration demo env bench lint format clean lock
+.PHONY: help run test test-unit test-integration demo env bench lint format generate clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -49,6 +49,9 @@ lint: $(READY) ## style, format, types, directions of import, sizes of files and
 format: $(READY) ## bring the code into its format, mend what can be mended by itself
 	@$(PY) -m ruff check --fix
 	@$(PY) -m ruff format
+
+generate: $(READY) ## write the contract that comes from the code: schemas/openapi-eventstore.json
+	@$(PY) -m eventstore_svc.describe > schemas/openapi-eventstore.json
 
 clean: ## delete the stopped stack's data (.eskit) and all caches; .venv stays
 	@if [ -x $(PY) ]; then $(PY) -m infra.local clean; fi

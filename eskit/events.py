@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
+from msgspec import Meta
 
 from eskit import times
 
@@ -41,6 +42,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.json.decode(self.payload)
 
 
+TEXTS = {"type": "object", "additionalProperties": {"type": "string"}}
+
+
 class WireEvent(msgspec.Struct, frozen=True, kw_only=True):
     """One event as REST answers it: times as text, always with six digits."""
 
@@ -49,8 +53,8 @@ class WireEvent(msgspec.Struct, frozen=True, kw_only=True):
     originator: Originator
     entity_type: str
     event_type: str
-    payload: msgspec.Raw
-    metadata: msgspec.Raw
+    payload: Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "object"})]
+    metadata: Annotated[msgspec.Raw, Meta(extra_json_schema=TEXTS)]
     occurred_on: str
     recorded_at: str
 

@@ -12,6 +12,7 @@ MAX_ID_BYTES = 200
 MAX_TYPE_BYTES = 200
 
 _WORD = r"[A-Za-z_][A-Za-z0-9_]*"
+ENTITY_TYPE_PATTERN = rf"^{_WORD}(\.{_WORD})*$"
 _TYPE = re.compile(rf"{_WORD}(\.{_WORD})*")
 _CONSUMER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 # Control characters, the two Unicode line ends, halves of surrogate pairs: no log line or URL should meet them.

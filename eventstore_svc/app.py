@@ -20,6 +20,9 @@ OPERATIONS = (
 )
 
 
+DESCRIPTION = "Append events, read them by stream or in the order of the whole log, and wait for new ones."
+
+
 def eventstore_app(settings: Settings) -> web.Application:
     """The event store service."""
     app = create_app(
@@ -28,6 +31,7 @@ def eventstore_app(settings: Settings) -> web.Application:
         routes=OPERATIONS,
         resources=[store, feed],
         checks={"database": lambda app: app[STORE].check()},
+        description=DESCRIPTION,
     )
     app.on_shutdown.append(stop_readers)
     return app

@@ -17,11 +17,15 @@ EVENT_STREAM = "text/event-stream"
 
 
 class Content(msgspec.Struct, frozen=True):
-    """What an answer or a request holds: a type of ours for each media type. NDJSON: the type of one line."""
+    """What an answer or a request holds: a type of ours for each media type, or a tuple of them where it may be either.
+
+    NDJSON: the type of one line.
+    """
 
     description: str
     types: Mapping[str, Any] = {}  # media type -> type; none: no body
     headers: Mapping[str, str] = {}  # of an answer: header -> what it says
+    example: Any = None  # of the JSON
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):

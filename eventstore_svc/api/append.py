@@ -11,7 +11,7 @@ from eskit.errors import EventIdReused, OutcomeUnknown, Overloaded, TooLarge, Ve
 from eskit.events import Originator
 from eskit.web import bodies
 from eskit.web.answers import Answer
-from eskit.web.context import given_in_headers, given_request_id
+from eskit.web.context import CAUSES, given_in_headers, given_request_id
 from eskit.web.operations import JSON, Content, Operation
 from eventstore_svc.api.append_requests import Cause, EventIn, EventsIn, parse_append
 from eventstore_svc.api.resources import STORE
@@ -49,12 +49,20 @@ def appended_events(appended: Appended) -> list[AppendedEvent]:
     return [AppendedEvent(e.event_id, Originator(e.originator_id, e.version), e.position) for e in appended.events]
 
 
+EXAMPLE = {"originator": {"id": "order-7"}, "event_type": "Order.Placed", "payload": {"total": 40}}
+METADATA_HEADERS = {cause.header: f"Metadata `{cause.key}` of the events." for cause in CAUSES}
+
 OPERATIONS = (
     Operation(
         method="POST",
         path="/v1/events",
         handler=append,
-        body=Content("One event, or several that are stored together or not at all.", {JSON: EventIn | EventsIn}),
+        headers=METADATA_HEADERS,
+        body=Content(
+            "One event, or several that are stored together or not at all.",
+            {JSON: (EventIn, EventsIn)},
+            example=EXAMPLE,
+        ),
         answers={
             201: Content("Stored.", {JSON: AppendAnswer}),
             200: Content("Stored before: the first answer again.", {JSON: AppendAnswer}),

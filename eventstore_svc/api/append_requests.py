@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 from uuid import UUID
 
 import msgspec
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import UNSET, Meta, Raw, UnsetType
 
 from eskit import names, times
 from eskit.errors import InvalidRequest
@@ -35,7 +35,9 @@ class EventIn(msgspec.Struct, forbid_unknown_fields=True):
 
     originator: OriginatorIn
     event_type: str
-    payload: Raw
+    payload: Annotated[
+        Raw, Meta(description="A JSON object; kept as it is sent.", extra_json_schema={"type": "object"})
+    ]
     metadata: dict[str, str] = {}
     event_id: UUID | None = None
     occurred_on: datetime | None = None
@@ -45,7 +47,7 @@ class EventIn(msgspec.Struct, forbid_unknown_fields=True):
 class EventsIn(msgspec.Struct, forbid_unknown_fields=True):
     """Several events in one atomic append."""
 
-    events: list[Raw]
+    events: list[Annotated[Raw, Meta(extra_json_schema={"$ref": "#/components/schemas/EventIn"})]]
 
 
 class Cause(NamedTuple):

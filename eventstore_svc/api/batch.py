@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from aiohttp import web
-from msgspec import Raw
+from msgspec import Meta, Raw
 
 from eskit.errors import EskitError, InvalidRequest, TooLarge
 from eskit.settings import Settings
@@ -17,7 +17,7 @@ from eskit.web.context import given_in_headers, given_request_id
 from eskit.web.operations import JSON, NDJSON, Content, Operation
 from eskit.web.problems import problem
 from eskit.web.streamed import Writer, streamed
-from eventstore_svc.api.append import AppendedEvent, appended_events
+from eventstore_svc.api.append import EXAMPLE, METADATA_HEADERS, AppendedEvent, appended_events
 from eventstore_svc.api.append_requests import Cause, EventIn, EventsIn, parse_append
 from eventstore_svc.api.lines import Line, lines
 from eventstore_svc.api.resources import STORE
@@ -27,10 +27,13 @@ from eventstore_svc.store import Appended, EventStore, NewEvent, Submitted
 PIECES = 2
 
 
+EVENT_OR_EVENTS = {"anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in ("EventIn", "EventsIn")]}
+
+
 class AppendsIn(msgspec.Struct, forbid_unknown_fields=True):
     """Independent appends: each is stored or refused by itself."""
 
-    appends: list[Raw]
+    appends: list[Annotated[Raw, Meta(extra_json_schema=EVENT_OR_EVENTS)]]
 
 
 class Result(msgspec.Struct, omit_defaults=True):
@@ -159,7 +162,12 @@ OPERATIONS = (
         method="POST",
         path="/v1/events/batch",
         handler=append_batch,
-        body=Content("Appends, each as `POST /v1/events` takes it.", {JSON: AppendsIn, NDJSON: EventIn | EventsIn}),
+        headers=METADATA_HEADERS,
+        body=Content(
+            "Appends, each as `POST /v1/events` takes it.",
+            {JSON: AppendsIn, NDJSON: (EventIn, EventsIn)},
+            example={"appends": [EXAMPLE]},
+        ),
         answers={200: Content("A result for each append, in order.", {JSON: BatchAnswer, NDJSON: Result})},
         errors=(TooLarge,),
     ),

@@ -1,0 +1,151 @@
+"""/openapi.json and /docs: a service describes itself, from files of its own and without scripts."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from html import escape
+from importlib.resources import files
+from string import Template
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+from aiohttp import web
+
+from eskit import __version__
+from eskit.errors import EskitError
+from eskit.web.answers import Answer
+from eskit.web.etags import etag, unchanged
+from eskit.web.openapi import PATH_PARAMETERS, describe, errors_of, parameters_of, path_of, summary_of
+from eskit.web.operations import JSON, Content, Operation
+
+
+def described_routes(service: str, description: str, operations: Sequence[Operation]) -> list[web.RouteDef]:
+    """The two routes of a service."""
+    document = msgspec.json.encode(describe(f"ESKIT {service}", description, operations))
+    page, policy = _page(service, description, operations)
+    html = {"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff"}
+
+    async def openapi(request: web.Request) -> Answer:
+        return _constant(request, document, JSON, {})
+
+    async def docs(request: web.Request) -> Answer:
+        return _constant(request, page, "text/html; charset=utf-8", html)
+
+    return [web.get("/openapi.json", openapi), web.get("/docs", docs)]
+
+
+def _constant(request: web.Request, body: bytes, media_type: str, headers: dict[str, str]) -> Answer:
+    tag = hashlib.sha256(body).hexdigest()[:32]
+    headers = {**headers, "ETag": etag(tag), "Cache-Control": "no-cache"}
+    if unchanged(request, tag):
+        return Answer(status=304, headers=headers)
+    return Answer(body, content_type=media_type, headers=headers)
+
+
+def _page(service: str, description: str, operations: Sequence[Operation]) -> tuple[bytes, str]:
+    """The page, and the policy under which nothing but its own style applies."""
+    folder = files("eskit.web")
+    style = folder.joinpath("reference.css").read_text(encoding="utf-8")
+    template = Template(folder.joinpath("reference.html").read_text(encoding="utf-8"))
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    text = template.substitute(
+        style=style,
+        title=escape(f"ESKIT {service}"),
+        version=escape(__version__),
+        description=escape(description),
+        index="".join(_index_line(operation) for operation in operations),
+        operations="".join(_section(operation) for operation in operations),
+    )
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; frame-ancestors 'none'"
+    return text.encode(), policy
+
+
+def _index_line(operation: Operation) -> str:
+    return (
+        f'<li><a href="#{operation.handler.__name__}">{_call(operation)}</a> {_inline(summary_of(operation)[0])}</li>'
+    )
+
+
+def _call(operation: Operation) -> str:
+    return f'<b class="{operation.method.lower()}">{operation.method}</b> <code>{escape(path_of(operation))}</code>'
+
+
+def _section(operation: Operation) -> str:
+    paragraphs = "".join(f"<p>{_inline(text)}</p>" for text in summary_of(operation)[1].split("\n\n"))
+    parts = [f'<section id="{operation.handler.__name__}"><h2>{_call(operation)}</h2>{paragraphs}']
+    if rows := "".join(_parameter(parameter) for parameter in parameters_of(operation)):
+        parts.append(_table("Parameters", ("name", "in", "kind", "meaning"), rows))
+    if operation.body is not None:
+        parts.append(f"<h3>Body</h3><p>{_inline(operation.body.description)} {_kinds(operation.body)}</p>")
+    parts.append(f"<pre><code>{escape(_curl(operation))}</code></pre>")
+    answers = "".join(_answer(status, content) for status, content in operation.answers.items())
+    errors = "".join(_error(error) for found in errors_of(operation).values() for error in found)
+    parts.append(_table("Answers", ("status", "", "meaning"), answers + errors))
+    return "".join(parts) + "</section>"
+
+
+def _parameter(parameter: dict[str, Any]) -> str:
+    return _row(
+        _code(parameter["name"]), parameter["in"], _kind(parameter["schema"]), _inline(parameter["description"])
+    )
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    if "enum" in schema:
+        kind = " or ".join(_code(choice) for choice in schema["enum"])
+    else:
+        kind = escape(str(schema.get("format", schema.get("type", "any"))))
+    if "minimum" in schema:
+        kind += f", {schema['minimum']} to {schema.get('maximum', '…')}"
+    return kind + (f"; default {_code(json.dumps(schema['default']))}" if "default" in schema else "")
+
+
+def _answer(status: int, content: Content) -> str:
+    headers = " ".join(f"{_code(name)}: {_inline(text)}" for name, text in content.headers.items())
+    return _row(str(status), "", " ".join([_inline(content.description), _kinds(content), headers]))
+
+
+def _error(error: type[EskitError]) -> str:
+    meaning = (error.__doc__ or error.title).strip().split("\n")[0]
+    return _row(str(error.status), _code(error.code), _inline(meaning))
+
+
+def _kinds(content: Content) -> str:
+    return ", ".join(_code(media_type) for media_type in content.types)
+
+
+def _curl(operation: Operation) -> str:
+    path = path_of(operation)
+    for name, parameter in PATH_PARAMETERS.items():
+        path = path.replace(f"{{{name}}}", quote(parameter["example"], safe=""))
+    # Where the reader is: the page does not know by which name it was reached.
+    line = f'curl -s "$URL{path}"'
+    if operation.body is not None and operation.body.example is not None:
+        line += f" -H 'Content-Type: {JSON}' -d '{json.dumps(operation.body.example)}'"
+    return line
+
+
+def _table(title: str, head: Sequence[str], rows: str) -> str:
+    return f"<h3>{title}</h3><table><tr>{''.join(f'<th>{name}</th>' for name in head)}</tr>{rows}</table>"
+
+
+def _row(*cells: str) -> str:
+    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+
+
+def _code(text: str) -> str:
+    return f"<code>{escape(text)}</code>"
+
+
+def _inline(text: str) -> str:
+    """Text whose parts between backquotes are code."""
+    return "".join(_spans(text))
+
+
+def _spans(text: str) -> Iterator[str]:
+    for index, part in enumerate(text.split("`")):
+        yield _code(part) if index % 2 else escape(part)
