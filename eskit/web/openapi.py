@@ -166,8 +166,7 @@ def _header(text: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 def _content(content: Content) -> dict[str, Any]:
     found = {}
-    for media_type, kind in content.types.items():
-        kinds = kind if isinstance(kind, tuple) else (kind,)
+    for media_type, kinds in content.choices():
         schemas = msgspec.json.schema_components(kinds, ref_template=_REF)[0]
         schema = schemas[0] if len(schemas) == 1 else {"anyOf": list(schemas)}
         entry: dict[str, Any] = {"schema": schema if media_type.endswith("/json") else {"type": "string"}}
@@ -182,5 +181,5 @@ def _content(content: Content) -> dict[str, Any]:
 def _types(operations: Iterable[Operation]) -> Iterator[Any]:
     for operation in operations:
         for content in (operation.body, *operation.answers.values()):
-            for kind in content.types.values() if content else ():
-                yield from kind if isinstance(kind, tuple) else (kind,)
+            for _, kinds in content.choices() if content else ():
+                yield from kinds

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -26,6 +26,11 @@ class Content(msgspec.Struct, frozen=True):
     types: Mapping[str, Any] = {}  # media type -> type; none: no body
     headers: Mapping[str, str] = {}  # of an answer: header -> what it says
     example: Any = None  # of the JSON
+
+    def choices(self) -> Iterator[tuple[str, tuple[Any, ...]]]:
+        """Of each media type the types it may be."""
+        for media_type, kind in self.types.items():
+            yield media_type, kind if isinstance(kind, tuple) else (kind,)
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):

@@ -25,8 +25,9 @@ from eskit.web.operations import JSON, Content, Operation
 
 def described_routes(service: str, description: str, operations: Sequence[Operation]) -> list[web.RouteDef]:
     """The two routes of a service."""
-    document = msgspec.json.encode(describe(f"ESKIT {service}", description, operations))
-    page, policy = _page(service, description, operations)
+    described = describe(f"ESKIT {service}", description, operations)
+    document = msgspec.json.encode(described)
+    page, policy = _page(service, description, operations, described["components"]["schemas"])
     html = {"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff"}
 
     async def openapi(request: web.Request) -> Answer:
@@ -46,7 +47,7 @@ def _constant(request: web.Request, body: bytes, media_type: str, headers: dict[
     return Answer(body, content_type=media_type, headers=headers)
 
 
-def _page(service: str, description: str, operations: Sequence[Operation]) -> tuple[bytes, str]:
+def _page(service: str, description: str, operations: Sequence[Operation], types: dict[str, Any]) -> tuple[bytes, str]:
     """The page, and the policy under which nothing but its own style applies."""
     folder = files("eskit.web")
     style = folder.joinpath("reference.css").read_text(encoding="utf-8")
@@ -59,6 +60,7 @@ def _page(service: str, description: str, operations: Sequence[Operation]) -> tu
         description=escape(description),
         index="".join(_index_line(operation) for operation in operations),
         operations="".join(_section(operation) for operation in operations),
+        types="".join(_type(name, schema) for name, schema in types.items()),
     )
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; frame-ancestors 'none'"
     return text.encode(), policy
@@ -115,7 +117,36 @@ def _error(error: type[EskitError]) -> str:
 
 
 def _kinds(content: Content) -> str:
-    return ", ".join(_code(media_type) for media_type in content.types)
+    return ", ".join(
+        f"{_code(media_type)}: {' or '.join(_link(kind.__name__) for kind in kinds)}"
+        for media_type, kinds in content.choices()
+    )
+
+
+def _link(name: str) -> str:
+    return f'<a href="#{name}">{_code(name)}</a>'
+
+
+def _type(name: str, schema: dict[str, Any]) -> str:
+    """A type with its fields, which calls link to."""
+    required = schema.get("required", ())
+    rows = "".join(
+        _row(_code(field), _shape(kind), "required" if field in required else "", _inline(kind.get("description", "")))
+        for field, kind in schema["properties"].items()
+    )
+    about = f"<p>{_inline(' '.join(schema.get('description', '').split()))}</p>"
+    table = _table("Fields", ("name", "kind", "", "meaning"), rows)
+    return f'<section id="{name}"><h2>{_code(name)}</h2>{about}{table}</section>'
+
+
+def _shape(schema: dict[str, Any]) -> str:
+    if "$ref" in schema:
+        return _link(schema["$ref"].rpartition("/")[2])
+    if "anyOf" in schema:
+        return " or ".join(_shape(choice) for choice in schema["anyOf"])
+    if schema.get("type") == "array":
+        return f"array of {_shape(schema['items'])}"
+    return _kind(schema)
 
 
 def _curl(operation: Operation) -> str:
