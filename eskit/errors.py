@@ -116,6 +116,12 @@ class TooLarge(EskitError):
     status, code, title = 413, "too-large", "Too large"
 
 
+class UriTooLong(EskitError):
+    """The request line over its limit."""
+
+    status, code, title = 414, "uri-too-long", "URI too long"
+
+
 class UnsupportedMediaType(EskitError):
     """A content type or content encoding that this route does not take."""
 

@@ -16,13 +16,13 @@ from aiohttp import web
 from eskit import __version__, logs, settings
 from eskit.errors import EskitError, SettingsError
 from eskit.settings import Settings, variable
+from eskit.web.server import Runner
 
 log = logs.get(__name__)
 
 AppFactory = Callable[[Settings], web.Application]
+OTHER_FILES = 200  # beside connections of clients: the database, logs, libraries
 Work = Callable[[web.Application], Awaitable[None]]
-
-KEEPALIVE_S = 75.0
 
 
 def run(name: str, description: str, port_setting: str, factory: AppFactory, work: Work | None = None) -> int:
@@ -60,6 +60,7 @@ async def _serve(name: str, config: Settings, port_setting: str, factory: AppFac
     for signum in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signum, stop.set)
     app = factory(config)
+    _allow_files(config.max_connections + OTHER_FILES)
     async with serving(app, config, port_setting) as url:
         log.info("listening", url=url, version=__version__, settings=config.shown())
         waits: list[asyncio.Future[Any]] = [asyncio.create_task(stop.wait())]
@@ -76,17 +77,25 @@ async def _serve(name: str, config: Settings, port_setting: str, factory: AppFac
             raise result
 
 
+def _allow_files(wanted: int) -> None:
+    """As many open files as connections may need, as far as the system lets us."""
+    try:
+        import resource  # noqa: PLC0415 - it does not exist on Windows
+    except ImportError:
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if allowed < wanted:
+        log.warning("fewer open files than connections may need", allowed=allowed, wanted=wanted)
+
+
 @asynccontextmanager
 async def serving(app: web.Application, config: Settings, port_setting: str) -> AsyncIterator[str]:
     """Listen while inside; answers the URL. At the end requests in flight get `shutdown_s` to finish."""
-    runner = web.AppRunner(
-        app,
-        access_log=None,
-        auto_decompress=False,  # a bomb, and a corrupt stream is a 500: Content-Encoding is refused
-        keepalive_timeout=KEEPALIVE_S,
-        shutdown_timeout=config.shutdown_s,
-        handle_signals=False,
-    )
+    runner = Runner(app, config)
     await runner.setup()
     try:
         port = getattr(config, port_setting)

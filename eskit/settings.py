@@ -62,11 +62,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = 8
     pool_wait_s: Annotated[Seconds, described("Longest wait for a free connection before 503.")] = 2.0
     statement_timeout_s: Annotated[Seconds, described("Longest time of one database statement.")] = 30.0
+    header_timeout_s: Annotated[Seconds, described("Longest time a client may take to send a request's head.")] = 10.0
     body_timeout_s: Annotated[Seconds, described("Longest time a client may take to send its body.")] = 30.0
     write_timeout_s: Annotated[Seconds, described("Longest time a client may leave unread what is ready for it.")] = (
         30.0
     )
+    idle_timeout_s: Annotated[Seconds, described("How long a connection is kept between requests.")] = 75.0
     shutdown_s: Annotated[Seconds, described("Time for requests in flight at a stop.")] = 5.0
+    max_connections: Annotated[
+        int, Meta(ge=1, le=1_000_000), described("Most open connections of one process before 503.")
+    ] = 10_000
+    max_header_bytes: Annotated[
+        int, Meta(ge=256, le=1 << 20), described("Largest request line, and largest header.")
+    ] = 8190
     max_body_bytes: Annotated[Bytes, described("Largest request body.")] = 8 * 1024 * 1024
     max_event_bytes: Annotated[
         Bytes, described("Largest event: payload, metadata, ids and names together. The topic must take it.")

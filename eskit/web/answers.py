@@ -56,18 +56,7 @@ class Answer(web.StreamResponse):
         writer = self._payload_writer = request._payload_writer  # noqa: SLF001 - where aiohttp's own answers write to
         keep = self._keep_alive = request.keep_alive if self._keep_alive is None else self._keep_alive
         version = request.version
-        lines = [f"HTTP/1.{version.minor if version.major == 1 else 1} {self.status} {self.reason}"]
-        if self._media_type:
-            lines.append(f"Content-Type: {self._media_type}")
-        if self.status not in _BODILESS:
-            lines.append(f"Content-Length: {len(self._content)}")
-        lines.append(f"Date: {_clock.text()}")
-        if not keep:
-            lines.append("Connection: close")
-        elif version == HttpVersion10:
-            lines.append("Connection: keep-alive")
-        lines += [_line(name, value) for name, value in self.headers.items()]
-        head = "\r\n".join(lines).encode() + b"\r\n\r\n"
+        head = self._head(f"HTTP/1.{version.minor if version.major == 1 else 1}", keep, version == HttpVersion10)
         without_body = self.status in _BODILESS or request.method == "HEAD"
         transport = request.transport
         if transport is None:
@@ -75,6 +64,24 @@ class Answer(web.StreamResponse):
         transport.write(head if without_body else head + self._content)
         await writer.drain()
         return writer
+
+    def closing(self) -> bytes:
+        """All of it, for a connection that is closed then, and on which there may have been no request."""
+        return self._head("HTTP/1.1", keep=False, old=False) + self._content
+
+    def _head(self, protocol: str, keep: bool, old: bool) -> bytes:
+        lines = [f"{protocol} {self.status} {self.reason}"]
+        if self._media_type:
+            lines.append(f"Content-Type: {self._media_type}")
+        if self.status not in _BODILESS:
+            lines.append(f"Content-Length: {len(self._content)}")
+        lines.append(f"Date: {_clock.text()}")
+        if not keep:
+            lines.append("Connection: close")
+        elif old:
+            lines.append("Connection: keep-alive")
+        lines += [_line(name, value) for name, value in self.headers.items()]
+        return "\r\n".join(lines).encode() + b"\r\n\r\n"
 
     async def write_eof(self, data: bytes = b"") -> None:
         """Nothing is left to send."""

@@ -8,7 +8,7 @@ import time
 from urllib.parse import unquote_to_bytes
 
 import structlog
-from aiohttp import web
+from aiohttp import HttpVersion10, web
 from aiohttp.typedefs import Handler
 from prometheus_client import CollectorRegistry, Histogram
 
@@ -91,6 +91,8 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         if "Content-Encoding" in request.headers:
             message = "A request body must come without Content-Encoding"
             raise UnsupportedMediaType(message, field="Content-Encoding")  # noqa: TRY301 - the table below answers it
+        if request.version < HttpVersion10:
+            raise MalformedRequest("Requests here are of HTTP/1.1 or 1.0")  # noqa: TRY301 - the same
         if "%" in request.rel_url.raw_path:
             _require_utf8(request.rel_url.raw_path)
         return await handler(request)

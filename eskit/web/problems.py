@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from eskit.errors import EskitError, Unavailable
+from eskit.errors import EskitError, MethodNotAllowed, Unavailable
 from eskit.web.answers import Answer
 
 TYPE = "https://eskit.dev/problems/"
@@ -29,5 +29,9 @@ def _printable(value: Any) -> Any:
 def problem_response(error: EskitError, request_id: str) -> Answer:
     """The answer to a request that failed."""
     body = msgspec.json.encode(problem(error) | {"request_id": request_id})
-    headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, Unavailable) else None
+    headers = {}
+    if isinstance(error, Unavailable):
+        headers["Retry-After"] = str(error.retry_after_s)
+    if isinstance(error, MethodNotAllowed):
+        headers["Allow"] = str(error.extra.get("allowed", ""))
     return Answer(body, status=error.status, content_type="application/problem+json", headers=headers)

@@ -52,7 +52,7 @@ async def streamed(
     client tells it from a complete one, and the error is in the log. A client that leaves ends the inside, silently.
     """
     request[WAITS] = True
-    response = web.StreamResponse(headers={"Content-Type": content_type, **(headers or {})})
+    response = web.StreamResponse(headers={"Content-Type": content_type, "Server": "eskit", **(headers or {})})
     await response.prepare(request)
     timeout_s = request.app[SETTINGS].write_timeout_s
     try:
