@@ -9,7 +9,7 @@ READY := .venv/.ready
 ARGS ?=
 export PYTHON
 
-.PHONY: help run test test-unit test-integration demo env bench lint format generate clean lock
+.PHONY: help run test test-unit test-integration demo env bench fuzz lint format generate clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -38,6 +38,9 @@ env: $(READY) ## print how to reach the running stack, as export lines: eval "$(
 
 bench: $(READY) ## measure, on servers of their own
 	@$(PY) -m tests.benchmarks $(ARGS)
+
+fuzz: $(READY) ## send odd requests to an event store of its own (ARGS="--requests 100000 --seed 2")
+	@$(PY) -m tests.fuzz $(ARGS)
 
 lint: $(READY) ## style, format, types, directions of import, sizes of files and functions
 	@$(PY) -m ruff check

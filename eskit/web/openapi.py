@@ -11,6 +11,7 @@ import msgspec
 from eskit import __version__, names
 from eskit.errors import (
     EskitError,
+    HeaderTooLarge,
     InvalidRequest,
     MalformedRequest,
     RequestTimeout,
@@ -18,6 +19,7 @@ from eskit.errors import (
     TooLarge,
     Unavailable,
     UnsupportedMediaType,
+    UriTooLong,
 )
 from eskit.web.operations import Content, Operation
 
@@ -44,7 +46,16 @@ PATH_PARAMETERS: Mapping[str, dict[str, Any]] = {
     },
 }
 # What every call may answer, beside its own errors; the second ones only where there is a body.
-ANYWHERE = (MalformedRequest, UnsupportedMediaType, InvalidRequest, EskitError, Unavailable, SchemaMismatch)
+ANYWHERE = (
+    MalformedRequest,
+    UriTooLong,
+    UnsupportedMediaType,
+    InvalidRequest,
+    HeaderTooLarge,
+    EskitError,
+    Unavailable,
+    SchemaMismatch,
+)
 WITH_BODY = (RequestTimeout, TooLarge)
 
 _PROBLEM_SCHEMA = {

@@ -17,6 +17,8 @@ MAX_POSITION = 2**63 - 1
 
 T = TypeVar("T", bound=msgspec.Struct)
 # What is lenient about text must not be about numbers: `1e3`, `1.0` and a bare number for a time are no one's intent.
+# PostgreSQL's text has no NUL, and escapes that are no UTF-8 arrive as halves of surrogate pairs.
+_UNREADABLE = re.compile("[\x00\ud800-\udfff]")
 _ODD = re.compile(r"null|-?\d+\.0*|-?[\d.]+[eE][-+]?\d+")
 
 
@@ -32,6 +34,8 @@ def parse(request: web.Request, kind: type[T]) -> T:
     allow(request, *kind.__struct_encode_fields__)
     kinds = _kinds(kind)
     for name, text in request.query.items():
+        if _UNREADABLE.search(text):
+            raise InvalidRequest(f"{name} must be UTF-8, without the character NUL", field=name)
         odd = _ODD.fullmatch(text) if "str" not in kinds[name] else None
         if odd or ("datetime" in kinds[name] and "T" not in text.upper()):
             wanted = "a time like 2026-01-31T12:00:00Z" if "datetime" in kinds[name] else "something plainer"

@@ -55,7 +55,8 @@ class Connection(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Remember since when a head is on its way."""
-        if self._waiter is not None and not self._head_since:
+        # Of a new connection the task that waits for requests may not have begun to.
+        if not self._head_since and (self._waiter is not None or not self._request_count):
             self._head_since = self._loop.time()
             self._line_too_long = len(data) > self.max_line_size and b"\n" not in data[: self.max_line_size]
         super().data_received(data)

@@ -26,8 +26,8 @@ from tests import stack
 from tests.services import ServiceProcess, config_for, processes, until
 from tests.stack import Postgres
 
-# GET /v1/events/batch asks for the event with the id "batch", which is none: 422, where the check wants a 405.
-OTHER_CALL_THERE = "/v1/events/batch"
+# A batch answers 200, with a result for each append that is none; and GET there asks for the event with the id "batch".
+BATCH = "/v1/events/batch"
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -43,7 +43,9 @@ CHECKS = [
 def service_url(postgres_server: Postgres, template_database: str) -> Iterator[str]:
     """A service in a process of its own, on a database of its own."""
     with stack.fresh_database(postgres_server, template_database) as url:
-        service = ServiceProcess("eventstore_svc", config_for(url), "eventstore_port").start()
+        # So that what is too long for a parameter is not already too long for HTTP.
+        config = config_for(url, max_header_bytes=1 << 20)
+        service = ServiceProcess("eventstore_svc", config, "eventstore_port").start()
         with processes(service):
             wait_for(service.url)
             yield service.url
@@ -64,11 +66,12 @@ def wait_for(url: str) -> None:
 schema = schemathesis.openapi.from_dict(json.loads(text()))
 
 
-# A live tail has no end; tests/integration/test_eventstore_live.py reads it.
+# Schemathesis cannot make lines, and a live tail has no end; both have tests of their own in tests/integration.
+@pytest.mark.filterwarnings("ignore:Skipped test cases with unsupported payload media types:UserWarning")
 @schema.exclude(path="/v1/log/tail").parametrize()
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_every_call_answers_as_it_says(case: Any, service_url: str) -> None:
     if case.query and "wait" in case.query:
         case.query["wait"] = 0 if isinstance(case.query["wait"], int | float) else case.query["wait"]
-    left_out = [unsupported_method] if case.operation.path == OTHER_CALL_THERE else []
+    left_out = [unsupported_method, negative_data_rejection] if case.operation.path == BATCH else []
     case.call_and_validate(base_url=service_url, checks=CHECKS, excluded_checks=left_out, timeout=20)
