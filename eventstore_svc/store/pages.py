@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import deque
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -17,7 +19,10 @@ from eskit.selectors import Selector
 from eventstore_svc.store.reads import PAGE_BYTES, SCAN_POSITIONS, head, selected
 
 LAST_POSITION = 2**63 - 1
-LINE_EVENTS = 2000  # of one piece of a stream of lines: large enough to cost no more than a large page does
+# A stream of lines is read in ranges of so many positions, large enough to cost no more than a large page does; while
+# one is written, so many others are read, each on a connection of its own.
+LINE_POSITIONS = 2000
+LINES_AHEAD = 2
 
 
 class StreamText(NamedTuple):
@@ -33,7 +38,7 @@ class LogText(NamedTuple):
     """A page of the log."""
 
     events: str  # JSON objects with commas, or line ends, between
-    size: int  # how many
+    size: int  # how many, where that is known
     next: int | None  # the position to go on with; None where the log begins
 
 
@@ -139,11 +144,35 @@ class Pages:
 
     async def lines(self, wanted: Filter, first: int, until: int) -> AsyncIterator[str]:
         """All events up to a position, as lines, in pieces. No connection is held while a piece is with its reader."""
-        while first <= until:
-            page = await self._forward(wanted, first, _Shape(LINES, LINE_EVENTS), until)
-            if page.events:
-                yield page.events + "\n"
-            first = page.next or until + 1
+        size = LAST_POSITION if wanted.looked_up else LINE_POSITIONS
+        ahead = deque[tuple[int, asyncio.Task[LogText]]]()
+        try:
+            while first <= until or ahead:
+                while first <= until and len(ahead) <= LINES_AHEAD:
+                    last = min(first + size - 1, until)
+                    ahead.append((last, asyncio.create_task(self._range(wanted, first, last))))
+                    first = last + 1
+                last, reading = ahead.popleft()
+                page = await reading
+                while True:
+                    if page.events:
+                        yield page.events + "\n"
+                    if page.next is None or page.next > last:
+                        break
+                    page = await self._range(wanted, page.next, last)
+        finally:
+            for _, reading in ahead:
+                reading.cancel()
+            await asyncio.gather(*(reading for _, reading in ahead), return_exceptions=True)
+
+    async def _range(self, wanted: Filter, first: int, last: int) -> LogText:
+        """All of a range where it is small, as ranges are; else its beginning."""
+        if not wanted.looked_up:
+            values = {**wanted.parameters(), "first": first, "last": last, "most_bytes": PAGE_BYTES}
+            row = await self._row("log_range", values)
+            if row is not None and row[0]:
+                return LogText(row[1] or "", 0, last + 1)
+        return await self._forward(wanted, first, _Shape(LINES, LINE_POSITIONS), last)
 
     async def fresh(self, after: int, limit: int) -> list[Fresh]:
         """The next events behind a position, at most `limit` and 8 MiB."""

@@ -4,37 +4,42 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable
 
-from tests.benchmarks import append, batch, entity, relay
+from tests.benchmarks import append, batch, entity, growth, overload, processes, reads, relay, waiting
 from tests.benchmarks.measure import say
 
-ALL = ["append", "batch", "relay", "entity"]
+LONG = ("growth", "waiting")  # minutes: only where they are named
 
 
 def main() -> None:
-    """Run what was asked for, all by default."""
+    """Run what was asked for, all but the long ones by default."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("which", nargs="*", choices=[*ALL, []], help="default: all")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of each; the median counts (default 3)")
     parser.add_argument("--requests", type=int, default=20_000, help="requests of a round (default 20000)")
     parser.add_argument(
-        "--events", type=int, default=200_000, help="events the relay drains in a round (default 200000)"
+        "--events", type=int, default=200_000, help="events that the relay drains and readers read (default 200000)"
     )
-    arguments = parser.parse_args()
-    which = arguments.which or ALL
-    say(f"{os.cpu_count()} cores, shared by server, load, database and broker; medians of {arguments.rounds} rounds")
-    if "append" in which:
-        say("\n## append")
-        append.run(arguments.rounds, arguments.requests)
-    if "batch" in which:
-        say("\n## batch")
-        batch.run(arguments.rounds, arguments.requests)
-    if "relay" in which:
-        say("\n## relay")
-        relay.run(arguments.rounds, arguments.events)
-    if "entity" in which:
-        say("\n## entity")
-        entity.run(arguments.rounds, arguments.requests // 2)
+    parser.add_argument("--largest", type=int, default=1_000_000, help="events that a log grows to (default 1000000)")
+    parser.add_argument("which", nargs="*", help="append batch reads processes overload relay entity growth waiting")
+    given = parser.parse_args()
+    runs: dict[str, Callable[[], None]] = {
+        "append": lambda: append.run(given.rounds, given.requests),
+        "batch": lambda: batch.run(given.rounds, given.requests),
+        "reads": lambda: reads.run(given.rounds, given.events),
+        "processes": lambda: processes.run(given.rounds, given.requests),
+        "overload": lambda: overload.run(given.rounds, given.requests),
+        "relay": lambda: relay.run(given.rounds, given.events),
+        "entity": lambda: entity.run(given.rounds, given.requests // 2),
+        "growth": lambda: growth.run(given.rounds, given.requests, given.largest),
+        "waiting": lambda: waiting.run(given.rounds),
+    }
+    if unknown := set(given.which) - set(runs):
+        parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(runs)}")
+    say(f"{os.cpu_count()} cores, shared by server, load, database and broker; medians of {given.rounds} rounds")
+    for name in given.which or [name for name in runs if name not in LONG]:
+        say(f"\n## {name}")
+        runs[name]()
 
 
 if __name__ == "__main__":

@@ -54,12 +54,19 @@ def get_entity() -> bytes:
     return f"GET /v1/entities/User/user-{random.randrange(100)} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
 
 
+def create_entity() -> bytes:
+    """A new entity."""
+    head = "POST /v1/entities/User HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    return f"{head}Content-Length: {len(PAYLOAD)}\r\n\r\n{PAYLOAD}".encode()
+
+
 KINDS: dict[str, Callable[[], bytes]] = {
     "append": append_one,
     "append_hot": append_hot,
     "append10": append_ten,
     "lines": append_lines,
     "get": get_entity,
+    "create": create_entity,
 }
 
 

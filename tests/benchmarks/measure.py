@@ -72,12 +72,15 @@ def wait_for(port: int, timeout_s: float = 20.0) -> None:
     raise TimeoutError(message)
 
 
+def child(*arguments: str) -> bytes:
+    """What a program of ours prints."""
+    command = [sys.executable, "-m", *arguments]
+    return subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True, timeout=300).stdout
+
+
 def load(port: int, kind: str, requests: int, clients: int = 64) -> dict[str, float]:
     """One round of the load generator, in a process of its own."""
-    command = [sys.executable, "-m", "tests.benchmarks.load", str(port), kind, str(requests), str(clients)]
-    result: dict[str, float] = json.loads(
-        subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True, timeout=300).stdout
-    )
+    result: dict[str, float] = json.loads(child("tests.benchmarks.load", str(port), kind, str(requests), str(clients)))
     if result["failed"]:
         say(f"  {result['failed']:.0f} of {requests} requests failed")
     return result

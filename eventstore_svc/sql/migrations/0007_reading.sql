@@ -8,12 +8,8 @@ CREATE FUNCTION event_json(
     SELECT '{"position":' || position || ',"event_id":"' || event_id || '","originator":{"id":' || to_json(originator_id)
         || ',"version":' || version || '},"entity_type":"' || entity_type || '","event_type":"' || entity_type || '.' || action
         || '","payload":' || payload || ',"metadata":' || metadata
-        || CASE WHEN occurred_on = recorded_at
-                THEN replace(',"occurred_on":"@","recorded_at":"@"}', '@',
-                             to_char(recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))
-                ELSE ',"occurred_on":"' || to_char(occurred_on AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
-                  || '","recorded_at":"' || to_char(recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || '"}'
-           END
+        || ',"occurred_on":"' || to_char(occurred_on AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+        || '","recorded_at":"' || to_char(recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || '"}'
 $$;
 
 -- The same JSON on one line: raw line ends stand only between its tokens, where a space says the same.
