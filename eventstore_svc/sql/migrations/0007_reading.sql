@@ -13,8 +13,8 @@ CREATE FUNCTION event_json(
 $$;
 
 -- The same JSON on one line: raw line ends stand only between its tokens, where a space says the same.
-CREATE FUNCTION one_line(json text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT CASE WHEN strpos(json, E'\n') > 0 OR strpos(json, E'\r') > 0 THEN translate(json, E'\n\r', '  ') ELSE json END
+CREATE FUNCTION one_line(value text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE WHEN strpos(value, E'\n') > 0 OR strpos(value, E'\r') > 0 THEN translate(value, E'\n\r', '  ') ELSE value END
 $$;
 
 -- NULL where the metadata holds what PostgreSQL cannot decode: \u0000, half a surrogate pair. Most hold no escape at all.
