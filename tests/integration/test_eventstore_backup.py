@@ -14,6 +14,7 @@ from eskit.settings import Settings
 from eventstore_svc.store import open_event_store
 from infra.local.postgres import PostgresServer
 from infra.local.postgres_binaries import find_binaries
+from tests import stack
 from tests.integration.appending import load, new_event
 from tests.services import config_for
 from tests.stack import migrate
@@ -51,15 +52,20 @@ async def goes_on(config: Settings, head: int) -> None:
     assert (recorded.position, recorded.version) == (head + 1, 2)
 
 
-async def test_a_dump_is_restored_on_another_server(
-    config: Settings, private_postgres: PostgresServer, tmp_path: Path
-) -> None:
+async def test_a_dump_is_restored_on_another_server(private_postgres: PostgresServer, tmp_path: Path) -> None:
     """The roles first, which belong to the server and are in no dump of a database."""
-    await fill(config)
-    before = digest(config.database_url)
+    migrate(private_postgres.url)
+    await fill(config_for(private_postgres.url))
+    before = digest(private_postgres.url)
     dump = tmp_path / "eskit.dump"
-    _run(program("pg_dump"), "--format=custom", f"--file={dump}", config.database_url)
-    url = private_postgres.ensure_database("restored")
+    _run(program("pg_dump"), "--format=custom", f"--file={dump}", private_postgres.url)
+    with stack.local_postgres() as other:
+        await restored(dump, other, before)
+
+
+async def restored(dump: Path, server: PostgresServer, before: tuple[int, str]) -> None:
+    """The dump on an empty server is the same log, and goes on."""
+    url = server.ensure_database("restored")
     with psycopg.connect(url, autocommit=True) as owner:
         for role in ROLES:
             owner.execute(f"CREATE ROLE {role} NOLOGIN".encode())
