@@ -2,61 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import aclosing
+from itertools import islice
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 import msgspec
 
-from eskit.client.http import ServiceClient, segment
-from eskit.events import Event, Originator
-from eskit.ids import uuid7
+from eskit.client.event_types import (
+    EVERYTHING,
+    WHOLE,
+    Append,
+    Appended,
+    Direction,
+    Head,
+    LogPage,
+    NewEvent,
+    Outcome,
+    Part,
+    Stream,
+    StreamsPage,
+    Wanted,
+)
+from eskit.client.following import Position, Told, followed, lines, messages
+from eskit.client.http import ServiceClient, problem_error, segment
+from eskit.events import Event
 
-Expected = str | int | None
-
-
-class NewEvent(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """An event to append. `expected`: `any`, `none`, `exists`, or the current version (0 for none)."""
-
-    id: str
-    event_type: str
-    payload: Any
-    version: int | None = None
-    expected: Expected = None
-    metadata: dict[str, str] = {}
-    event_id: UUID | None = None
-    occurred_on: datetime | None = None
-
-
-class Appended(msgspec.Struct, frozen=True):
-    """Where an event stands in the log."""
-
-    event_id: UUID
-    originator: Originator
-    position: int
+JSON = {"Content-Type": "application/json"}
+PIECE_APPENDS = 200
+SILENCE_S = 60.0  # a live tail shows that it lives more often
 
 
 class _Appended(msgspec.Struct):
     events: list[Appended]
 
 
-class LogPage(msgspec.Struct, frozen=True):
-    """A page of events; `next` is where to go on, None at the end of a stream."""
+class _Result(msgspec.Struct):
+    status: int
+    events: list[Appended] | None = None
+    problem: dict[str, Any] | None = None
 
-    events: list[Event]
-    next: int | None
+    def outcome(self) -> Outcome:
+        return self.events if self.events is not None else problem_error(self.status, self.problem or {})
 
 
-class Head(msgspec.Struct, frozen=True):
-    """The end of the log, and up to where the topic has it for sure."""
-
-    position: int
-    published: int
+class _Results(msgspec.Struct):
+    results: list[_Result]
 
 
 _appended = msgspec.json.Decoder(_Appended)
+_results = msgspec.json.Decoder(_Results)
 _page = msgspec.json.Decoder(LogPage)
+_event = msgspec.json.Decoder(Event)
+_stream = msgspec.json.Decoder(Stream)
+_streams = msgspec.json.Decoder(StreamsPage)
 _head = msgspec.json.Decoder(Head)
 
 
@@ -65,36 +66,109 @@ class EventStoreClient(ServiceClient):
 
     async def append(self, *events: NewEvent, headers: Mapping[str, str] | None = None) -> list[Appended]:
         """Store all events or none; raises VersionConflict, EventIdReused, InvalidRequest, TooLarge, Unavailable."""
-        body = msgspec.json.encode({"events": [_wire(event) for event in events]})
-        answer = await self.call(
-            "POST", "/v1/events", body=body, headers={"Content-Type": "application/json", **(headers or {})}
-        )
+        body = msgspec.json.encode({"events": [event.wire() for event in events]})
+        answer = await self.call("POST", "/v1/events", body=body, headers={**JSON, **(headers or {})})
         return _appended.decode(answer.body).events
 
-    async def stream(self, entity_type: str, ident: str, *, from_version: int = 1, limit: int = 1000) -> LogPage:
-        """A page of a stream, oldest first; raises NotFound."""
-        path = f"/v1/streams/{segment(entity_type)}/{segment(ident)}/events?from_version={from_version}&limit={limit}"
-        return _page.decode((await self.call("GET", path)).body)
+    async def append_batch(
+        self, appends: Sequence[Append], *, headers: Mapping[str, str] | None = None
+    ) -> list[Outcome]:
+        """Store independent appends with one call; what became of each, in order. One that is refused fails alone."""
+        body = msgspec.json.encode({"appends": [_wire(one) for one in appends]})
+        answer = await self.call("POST", "/v1/events/batch", body=body, headers={**JSON, **(headers or {})})
+        return [result.outcome() for result in _results.decode(answer.body).results]
 
-    async def log(self, first: int = 1, *, limit: int = 1000, selector: str = "*") -> LogPage:
-        """A page of the log from a position (inclusive) on."""
-        path = f"/v1/log?from={first}&limit={limit}&selector={segment(selector)}"
-        return _page.decode((await self.call("GET", path)).body)
+    async def append_many(self, appends: Iterable[Append], *, piece: int = PIECE_APPENDS) -> AsyncIterator[Outcome]:
+        """Store any number of independent appends, a piece of them with each call; what became of each, in order."""
+        left = iter(appends)
+        while some := list(islice(left, piece)):
+            for outcome in await self.append_batch(some):
+                yield outcome
+
+    async def stream(self, entity_type: str, ident: str, part: Part = WHOLE, *, limit: int = 1000) -> LogPage:
+        """A page of a stream; raises NotFound."""
+        query = _query(limit=limit, **part.parameters())
+        return _page.decode((await self.call("GET", f"{_path(entity_type, ident)}/events{query}")).body)
+
+    async def stream_info(self, entity_type: str, ident: str) -> Stream:
+        """Where a stream begins and ends; raises NotFound."""
+        return _stream.decode((await self.call("GET", _path(entity_type, ident))).body)
+
+    async def streams(
+        self, entity_type: str | None = None, *, cursor: str | None = None, limit: int = 1000
+    ) -> StreamsPage:
+        """A page of the list of streams, in the order of entity type and id."""
+        query = _query(entity_type=entity_type, cursor=cursor, limit=limit)
+        return _streams.decode((await self.call("GET", f"/v1/streams{query}")).body)
+
+    async def event(self, event_id: UUID) -> Event:
+        """One event by its id; raises NotFound."""
+        return _event.decode((await self.call("GET", f"/v1/events/{event_id}")).body)
+
+    async def log(
+        self,
+        first: int | None = None,
+        *,
+        limit: int = 1000,
+        wanted: Wanted = EVERYTHING,
+        direction: Direction = "forward",
+        wait_s: float = 0.0,
+    ) -> LogPage:
+        """A page of the log from a position (inclusive) on, by default from its beginning, backward from its end.
+
+        `wait_s`: how long the store may wait for an event, where there is none yet (30 at most).
+        """
+        parameters = {"from": first, "limit": limit, "direction": direction, "wait": wait_s or None}
+        query = _query(**parameters, **wanted.parameters())
+        return _page.decode((await self.call("GET", f"/v1/log{query}", longer_s=wait_s)).body)
+
+    async def events(self, first: int = 1, *, wanted: Wanted = EVERYTHING) -> AsyncGenerator[Event, None]:
+        """All events from a position up to the log's end as one stream. A connection that breaks is made again."""
+
+        async def read(position: Position) -> AsyncGenerator[Told, None]:
+            path = f"/v1/log{_query(**{'from': position}, **wanted.parameters())}"
+            headers = {"Accept": "application/x-ndjson"}
+            async with self.streaming(path, headers=headers, silence_s=SILENCE_S) as pieces:
+                async for line in lines(pieces):
+                    event = _event.decode(line)
+                    yield event.position, event
+
+        async with aclosing(followed(read, first, self.patience_s, endless=False)) as found:
+            async for event in found:
+                yield event
+
+    async def tail(self, first: int | None = None, *, wanted: Wanted = EVERYTHING) -> AsyncGenerator[Event, None]:
+        """The log as it grows, without an end; by default from its present end on.
+
+        A connection that breaks is made again, and nothing is lost or comes twice. Raises Unavailable when the store
+        stays away longer than the patience.
+        """
+
+        async def read(position: Position) -> AsyncGenerator[Told, None]:
+            path = f"/v1/log/tail{_query(**{'from': position}, **wanted.parameters())}"
+            headers = {"Accept": "text/event-stream"}
+            async with self.streaming(path, headers=headers, silence_s=SILENCE_S) as pieces:
+                async for message in messages(pieces):
+                    yield message.position, _event.decode(message.data) if message.data else None
+
+        first = (await self.head()).position + 1 if first is None else first
+        async with aclosing(followed(read, first, self.patience_s, endless=True)) as found:
+            async for event in found:
+                yield event
 
     async def head(self) -> Head:
         """The end of the log."""
         return _head.decode((await self.call("GET", "/v1/log/head")).body)
 
 
-def _wire(event: NewEvent) -> dict[str, Any]:
-    originator: dict[str, Any] = {"id": event.id}
-    if event.version is not None:
-        originator["version"] = event.version
-    given = {"metadata": event.metadata or None, "expected": event.expected, "occurred_on": event.occurred_on}
-    return {
-        "originator": originator,
-        "event_type": event.event_type,
-        "payload": event.payload,
-        "event_id": event.event_id or uuid7(),
-        **{name: value for name, value in given.items() if value is not None},
-    }
+def _wire(append: Append) -> dict[str, Any]:
+    return append.wire() if isinstance(append, NewEvent) else {"events": [event.wire() for event in append]}
+
+
+def _path(entity_type: str, ident: str) -> str:
+    return f"/v1/streams/{segment(entity_type)}/{segment(ident)}"
+
+
+def _query(**parameters: Any) -> str:
+    given = {name: value for name, value in parameters.items() if value is not None}
+    return f"?{urlencode(given)}" if given else ""

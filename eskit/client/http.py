@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 from urllib.parse import quote
@@ -14,10 +14,9 @@ import msgspec
 from multidict import CIMultiDictProxy
 from yarl import URL
 
+from eskit.client.patience import Patience
 from eskit.errors import EskitError, Unavailable, error_for
 
-RETRY_LEAST_S = 0.05
-RETRY_MOST_S = 5.0
 _OWN_MEMBERS = {"type", "title", "status", "detail", "code", "field"}
 
 
@@ -45,7 +44,7 @@ class ServiceClient:
         """`timeout_s`: of one attempt. `patience_s`: how long a service may be away before Unavailable is raised."""
         self._url = url.rstrip("/")
         self._timeout_s = timeout_s
-        self._patience_s = patience_s
+        self.patience_s = patience_s
         self._turns = asyncio.Semaphore(connections)
         self._session: aiohttp.ClientSession | None = None
 
@@ -66,30 +65,30 @@ class ServiceClient:
             self._session = None
 
     async def call(
-        self, method: str, path: str, *, body: bytes | None = None, headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        longer_s: float = 0.0,
     ) -> Answer:
         """One call, repeated with jitter while the service is away: only for what may safely be repeated.
 
-        `path` starts with `/` and has its segments encoded already. Raises the error that the service raised, and
-        Unavailable when it did not answer within the patience.
+        `path` starts with `/` and has its segments encoded already. `longer_s`: how long the service may wait on
+        purpose. Raises the error that the service raised, and Unavailable when it did not answer within the patience.
         """
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._patience_s
-        pause = RETRY_LEAST_S
+        patience = Patience(self.patience_s)
         while True:
             try:
-                return await self._once(method, path, body, headers)
-            except Unavailable:
-                pause = min(pause * 2, RETRY_MOST_S)
-                wait_s = random.uniform(pause / 2, pause)  # noqa: S311 - spreads retries, keeps no secret
-                if loop.time() + wait_s > deadline:
-                    raise
-                await asyncio.sleep(wait_s)
+                return await self._once(method, path, body, headers, longer_s)
+            except Unavailable as error:
+                await patience.pause(error)
 
     async def wait_until_ready(self, patience_s: float | None = None) -> None:
         """Return as soon as /readyz says so; raises Unavailable with what it says when it does not in time."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + (self._patience_s if patience_s is None else patience_s)
+        deadline = loop.time() + (self.patience_s if patience_s is None else patience_s)
         while True:
             try:
                 await self._once("GET", "/readyz", None, None)
@@ -100,20 +99,49 @@ class ServiceClient:
                 return
             await asyncio.sleep(0.1)
 
-    async def _once(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str] | None) -> Answer:
+    @asynccontextmanager
+    async def streaming(
+        self, path: str, *, headers: Mapping[str, str], silence_s: float
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The pieces of one answer to GET as they arrive, however long that takes; not repeated.
+
+        `silence_s`: how long nothing may arrive. It takes no turn from the other calls. Raises what `call` raises.
+        """
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=min(5.0, self._timeout_s), sock_read=silence_s)
+        with self._away():
+            async with self._opened().get(self._at(path), headers=headers, timeout=timeout) as response:
+                if response.status >= 400:
+                    raise _error(Answer(response.status, response.headers, await response.read()))
+                yield response.content.iter_any()
+
+    async def _once(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str] | None, longer_s: float = 0.0
+    ) -> Answer:
+        session, url, timeout = self._opened(), self._at(path), None
+        if longer_s:
+            timeout = aiohttp.ClientTimeout(total=self._timeout_s + longer_s, sock_connect=min(5.0, self._timeout_s))
+        with self._away():
+            async with self._turns, session.request(method, url, data=body, headers=headers, timeout=timeout) as found:
+                answer = Answer(found.status, found.headers, await found.read())
+        if answer.status >= 400:
+            raise _error(answer)
+        return answer
+
+    def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
             message = "use the client as an async context manager: `async with … as client`"
             raise EskitError(message)
-        url = URL(self._url + path, encoded=True)
+        return self._session
+
+    def _at(self, path: str) -> URL:
+        return URL(self._url + path, encoded=True)
+
+    @contextmanager
+    def _away(self) -> Iterator[None]:
         try:
-            async with self._turns, self._session.request(method, url, data=body, headers=headers) as response:
-                content = await response.read()
+            yield
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Unavailable(f"{self._url} does not answer ({type(error).__name__})") from error
-        answer = Answer(response.status, response.headers, content)
-        if response.status >= 400:
-            raise _error(answer)
-        return answer
 
 
 def _error(answer: Answer) -> EskitError:

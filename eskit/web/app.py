@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from eskit.settings import Settings
 from eskit.web import health
+from eskit.web.access_log import AccessLog
 from eskit.web.bodies import SETTINGS
 from eskit.web.guard import RequestMetrics, guarded, unknown
 from eskit.web.operations import Operation
@@ -44,5 +45,6 @@ def create_app(
     if description:
         known += described_routes(service, description, operations)
     every = [*known, *health.ROUTES, web.route("*", "/{path:.*}", unknown)]
-    app.add_routes([guarded(route, metrics) for route in every])
+    access_log = AccessLog()
+    app.add_routes([guarded(route, metrics, access_log) for route in every])
     return app

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import time
 from urllib.parse import unquote_to_bytes
 
-import structlog
 from aiohttp import HttpVersion10, web
 from aiohttp.typedefs import Handler
 from prometheus_client import CollectorRegistry, Histogram
@@ -21,13 +19,12 @@ from eskit.errors import (
     TooLarge,
     UnsupportedMediaType,
 )
+from eskit.web.access_log import AccessLog
 from eskit.web.context import WAITS, request_id
 from eskit.web.problems import problem_response
 
 log = logs.get(__name__)
-_debug = logging.getLogger(__name__)  # asked on every request, so without structlog's proxy
 
-SLOW_S = 1.0
 _PATTERN = re.compile(r"\{(\w+):[^}]*\}")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
@@ -52,12 +49,13 @@ class RequestMetrics:
         child.observe(seconds)
 
 
-def guarded(route: web.RouteDef, metrics: RequestMetrics) -> web.RouteDef:
+def guarded(route: web.RouteDef, metrics: RequestMetrics, access_log: AccessLog) -> web.RouteDef:
     """The route with everything around its handler.
 
     A wrapper and not a middleware: aiohttp's machinery for those costs a fifth of a small request.
     """
     handler, label = route.handler, _PATTERN.sub(r"{\1}", route.path)
+    write_log = access_log.write
 
     async def around(request: web.Request) -> web.StreamResponse:
         started = time.perf_counter()
@@ -68,7 +66,7 @@ def guarded(route: web.RouteDef, metrics: RequestMetrics) -> web.RouteDef:
         # A client that gave an id, or that met an error, may want to find its request in our logs; others pay nothing.
         if (response.status >= 400 or "X-Request-Id" in request.headers) and not response.prepared:
             response.headers["X-Request-Id"] = request_id(request)
-        _access_log(request, response.status, 0 if waits else seconds)
+        write_log(request, response.status, 0 if waits else seconds)
         return response
 
     return web.RouteDef(route.method, route.path, around, {**route.kwargs, "expect_handler": _expected})
@@ -132,14 +130,3 @@ def _translated(error: web.HTTPException) -> EskitError:
     if isinstance(error, web.HTTPRequestEntityTooLarge):
         return TooLarge("The body is too large")
     return MalformedRequest(error.reason or "The request cannot be read")
-
-
-def _access_log(request: web.Request, status: int, seconds: float) -> None:
-    if status >= 500 or seconds > SLOW_S:
-        write = log.warning
-    elif _debug.isEnabledFor(logging.DEBUG):
-        write = log.debug
-    else:
-        return
-    with structlog.contextvars.bound_contextvars(request_id=request_id(request)):
-        write("request", method=request.method, path=request.path[:300], status=status, ms=round(seconds * 1000, 1))

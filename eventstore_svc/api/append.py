@@ -34,10 +34,12 @@ class AppendAnswer(msgspec.Struct):
 
 async def append(request: web.Request) -> Answer:
     """Store one event, or several atomically."""
+    store = request.app[STORE]
+    store.require_room()
     body = await bodies.read(request, JSON)
     cause = Cause(given_in_headers(request), given_request_id(request))
     events = parse_append(body, cause, request.app[bodies.SETTINGS])
-    return _answer(await request.app[STORE].append(events))
+    return _answer(await store.append(events))
 
 
 def _answer(appended: Appended) -> Answer:

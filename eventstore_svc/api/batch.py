@@ -75,13 +75,14 @@ async def append_batch(request: web.Request) -> web.StreamResponse:
     if bodies.content_type(request) == NDJSON:
         return await _stream(request)
     settings, store = request.app[bodies.SETTINGS], request.app[STORE]
+    store.require_room()
     body = await bodies.read(request, JSON, NDJSON)
     parts = bodies.decode(body, _appends).appends
     if not 1 <= len(parts) <= settings.max_appends:
         message = f"appends must have 1 to {settings.max_appends} entries, not {len(parts)} (ESKIT_MAX_APPENDS)"
         raise InvalidRequest(message, field="appends", limit=settings.max_appends)
     cause = _cause(request)
-    begun = [_begin(store, Line(0, bytes(part)), cause, settings) for part in parts]
+    begun = await _begun(store, [Line(0, bytes(part)) for part in parts], cause, settings)
     results = await _results(store, begun)
     for result in results:
         result.line = None
@@ -90,6 +91,15 @@ async def append_batch(request: web.Request) -> web.StreamResponse:
 
 def _cause(request: web.Request) -> Cause:
     return Cause(given_in_headers(request), given_request_id(request))
+
+
+async def _begun(store: EventStore, given: Sequence[Line], cause: Cause, settings: Settings) -> _Piece:
+    """Begin appends one after the other. A queue that is full by now is waited for: half a batch helps nobody."""
+    piece: _Piece = []
+    for line in given:
+        await store.room()
+        piece.append(_begin(store, line, cause, settings))
+    return piece
 
 
 def _begin(store: EventStore, line: Line, cause: Cause, settings: Settings) -> _Begun:
@@ -137,11 +147,7 @@ async def _read(request: web.Request, store: EventStore, pieces: _Pieces) -> Non
     settings, cause = request.app[bodies.SETTINGS], _cause(request)
     try:
         async for found in lines(request, settings.max_body_bytes, settings.body_timeout_s):
-            piece: _Piece = []
-            for line in found:
-                await store.room()
-                piece.append(_begin(store, line, cause, settings))
-            await pieces.put(piece)
+            await pieces.put(await _begun(store, found, cause, settings))
     except EskitError as error:
         await pieces.put(error)
     else:

@@ -73,6 +73,10 @@ class EventStore:
                 raise TooLarge(message, field=f"events[{index}].payload", limit_bytes=limit)
         return self._batcher.submit(events)
 
+    def require_room(self) -> None:
+        """Raise Overloaded or Unavailable where `submit` would, before anything was done for a request."""
+        self._batcher.require_room()
+
     async def room(self) -> None:
         """Return when there is room in the queue, for those who rather wait than be refused."""
         await self._batcher.room()

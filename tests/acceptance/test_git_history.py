@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from eskit.client.entities import Entities
+from eskit.client.event_types import Wanted
 from eskit.client.eventstore import EventStoreClient
 from examples.git_history.bookmark import load
 from examples.git_history.history import entity_id
@@ -86,7 +87,7 @@ async def test_an_import_killed_half_way_goes_on_and_agrees_with_git(
     assert re.search(r"^mismatches +0$", imported.stdout, re.MULTILINE), said(imported)
     assert "commits were there before" in imported.stdout
     async with EventStoreClient(full_stack.eventstore.url) as client:
-        page = await client.log(1, limit=1000, selector="git.File.*")
+        page = await client.log(1, limit=1000, wanted=Wanted(selector="git.File.*"))
         assert page.next is not None
         assert len(page.events) == events < 1000  # nothing lost, nothing twice
 

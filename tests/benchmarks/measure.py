@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -46,10 +47,17 @@ def peer(kind: str, database_url: str) -> Iterator[int]:
 
 
 @contextmanager
-def service(module: str, config: Settings, port_setting: str) -> Iterator[int]:
+def service(module: str, config: Settings, port_setting: str, log_level: str = "warning") -> Iterator[int]:
     """One of our services in a process of its own, on the port that is answered."""
     port = free_port()
-    environ = dict(os.environ) | environment(config) | {variable(port_setting): str(port), "ESKIT_LOG_LEVEL": "warning"}
+    environ = (
+        dict(os.environ)
+        | environment(config)
+        | {
+            variable(port_setting): str(port),
+            "ESKIT_LOG_LEVEL": log_level,
+        }
+    )
     with program(module, environ=environ):
         wait_for(port)
         yield port
@@ -70,6 +78,12 @@ def wait_for(port: int, timeout_s: float = 20.0) -> None:
             return
     message = f"nothing answers on port {port}"
     raise TimeoutError(message)
+
+
+def many_files() -> None:
+    """Thousands of connections, for this process and those it starts."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(max(soft, 10_000), hard), hard))
 
 
 def child(*arguments: str) -> bytes:

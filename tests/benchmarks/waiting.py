@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-import resource
 import statistics
 import time
 from pathlib import Path
 
 from eventstore_svc.store import open_event_store
-from tests.benchmarks.measure import row, say, service
+from tests.benchmarks.measure import many_files, row, say, service
 from tests.integration.appending import new_event
 from tests.services import config_for
 from tests.stack import local_postgres, migrate
@@ -21,8 +20,7 @@ SECONDS = 25.0
 
 def run(rounds: int) -> None:
     """One round says it; the rest is for the delay."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(max(soft, 10_000), hard), hard))
+    many_files()
     with local_postgres() as postgres:
         migrate(postgres.url)
         with service("eventstore_svc", config_for(postgres.url), "eventstore_port") as port:

@@ -9,7 +9,8 @@ import aiohttp
 import psycopg
 import pytest
 
-from eskit.client.eventstore import EventStoreClient, NewEvent
+from eskit.client.event_types import NewEvent
+from eskit.client.eventstore import EventStoreClient
 from eskit.errors import EskitError, VersionConflict
 from eskit.selectors import Selector
 from eskit.settings import Settings

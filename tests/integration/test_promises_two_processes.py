@@ -14,7 +14,8 @@ import aiohttp
 import psycopg
 import pytest
 
-from eskit.client.eventstore import Appended, EventStoreClient, NewEvent
+from eskit.client.event_types import Appended, NewEvent
+from eskit.client.eventstore import EventStoreClient
 from eskit.errors import Unavailable
 from eskit.ids import uuid7
 from eskit.settings import Settings
