@@ -17,6 +17,7 @@ from tests.services import config_for, running
 from tests.stack import migrate, standing_still
 
 QUEUE = 5
+BAD = {**GOOD, "payload": 1}
 
 
 @asynccontextmanager
@@ -33,17 +34,23 @@ async def batch(api: Api, appends: list[Any]) -> tuple[int, Any]:
     return status, answer
 
 
+async def refusal(api: Api) -> int:
+    status, _, _ = await api.call("POST", "/v1/events", json=BAD)
+    return status
+
+
 async def test_a_full_queue_refuses_at_once_and_recovers(private_postgres: PostgresServer) -> None:
     """No clock: what is refused is answered while all that waits still does."""
     migrate(private_postgres.url)
     async with event_store(config_for(private_postgres.url, max_queue=QUEUE, max_batch=1)) as api:
         assert (await api.append(GOOD))[0] == 201
         with standing_still(private_postgres.url, "eskit eventstore"):
-            waiting = [asyncio.create_task(api.append(GOOD)) for _ in range(QUEUE + 1)]  # one of them in flight
-            while True:  # until they are there; this body is bad, so it never takes a place in the queue
-                status, answer, headers = await api.call("POST", "/v1/events", json={**GOOD, "payload": 1})
-                if status != 422:
-                    break
+            waiting = [asyncio.create_task(api.append(GOOD))]
+            # This body is bad, so it never takes a place in the queue. By then the first append is in flight.
+            assert [await refusal(api) for _ in range(20)] == [422] * 20
+            waiting += [asyncio.create_task(api.append(GOOD)) for _ in range(QUEUE)]
+            assert [await refusal(api) for _ in range(20)][-1] == 503
+            status, answer, headers = await api.call("POST", "/v1/events", json=BAD)
             assert (status, answer["code"], headers["Retry-After"]) == (503, "overloaded", "1")
             assert str(QUEUE) in answer["detail"]
             status, answer = await batch(api, [GOOD])
