@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import UTC, datetime
-from itertools import pairwise
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -188,5 +187,4 @@ async def test_a_tail_that_is_refused_says_why(client: EventStoreClient) -> None
 
 
 def test_events_are_made_with_ids_of_their_own() -> None:
-    ids = [placed().event_id for _ in range(100)]
-    assert all(one < other for one, other in pairwise(ids))
+    assert len({placed().event_id for _ in range(100)}) == 100
