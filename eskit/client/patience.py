@@ -15,19 +15,23 @@ class Patience:
     """The pauses between attempts at one thing, until it is given up."""
 
     def __init__(self, patience_s: float) -> None:
-        """`patience_s`: how long it may fail since it began, or since it last `worked`."""
+        """`patience_s`: how long it may fail, from the beginning or from when it last `worked`."""
         self._patience_s = patience_s
-        self.worked()
+        self._pause_s = RETRY_LEAST_S
+        self._deadline: float | None = asyncio.get_running_loop().time() + patience_s
 
     def worked(self) -> None:
-        """It did: patience begins anew."""
-        self._deadline = asyncio.get_running_loop().time() + self._patience_s
+        """It did: patience begins anew, with the next failure. (What has been quiet for long has not failed.)"""
+        self._deadline = None
         self._pause_s = RETRY_LEAST_S
 
     async def pause(self, error: Unavailable) -> None:
         """Wait before the next attempt; raises the error when there is no patience left."""
         self._pause_s = min(self._pause_s * 2, RETRY_MOST_S)
         wait_s = random.uniform(self._pause_s / 2, self._pause_s)  # noqa: S311 - spreads retries, keeps no secret
-        if asyncio.get_running_loop().time() + wait_s > self._deadline:
+        now = asyncio.get_running_loop().time()
+        if self._deadline is None:
+            self._deadline = now + self._patience_s
+        if now + wait_s > self._deadline:
             raise error
         await asyncio.sleep(wait_s)
