@@ -16,11 +16,13 @@ from eskit import logs
 from eskit.errors import EskitError, HeaderTooLarge, MalformedRequest, NotFound, Overloaded, RequestTimeout, UriTooLong
 from eskit.ids import token
 from eskit.settings import Settings
+from eskit.web.answers import Answer
 from eskit.web.problems import problem_response
 
 log = logs.get(__name__)
 
-LINGER_S = 2.0  # how long the rest of a body is thrown away after its answer, so that the client gets to read that
+LINGER_S = 2.0  # how long what still comes is thrown away after the last answer, so that the client gets to read that
+REFUSED_LINGER_S = 0.2  # the same where there are too many connections already
 MAX_HEADERS = 128
 _TOO_MANY = "Too many headers"
 
@@ -28,7 +30,15 @@ _TOO_MANY = "Too many headers"
 class Connection(RequestHandler):
     """One client's connection."""
 
-    __slots__ = ("_head_since", "_line_too_long", "_opened", "_unread_bytes", "_unread_since")
+    __slots__ = (
+        "_head_since",
+        "_line_too_long",
+        "_opened",
+        "_unread_bytes",
+        "_unread_since",
+        "_unreadable_sent",
+        "streaming",
+    )
 
     def __init__(self, server: Server, **options: Any) -> None:
         """As aiohttp makes it."""
@@ -38,6 +48,8 @@ class Connection(RequestHandler):
         self._line_too_long = False
         self._unread_bytes = 0
         self._unread_since = 0.0
+        self._unreadable_sent = False
+        self.streaming = False  # what is written looks after its reader by itself, and gets the time for a last word
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Refuse it at once where there are too many."""
@@ -48,10 +60,13 @@ class Connection(RequestHandler):
         limit = server.settings.max_connections
         error = Overloaded(f"{limit} connections are open (ESKIT_MAX_CONNECTIONS); try again")
         self._manager = None
-        self._force_close = True
-        stream = cast("asyncio.Transport", transport)
-        stream.write(problem_response(error, token()).closing())
-        stream.close()
+        self._last_word(cast("asyncio.Transport", transport), problem_response(error, token()), REFUSED_LINGER_S)
+
+    async def start(self) -> None:
+        """As aiohttp does it; what could not be read is answered, and has the client's time to read that."""
+        await super().start()
+        if self._unreadable_sent and self.transport is not None:
+            self._linger(self.transport, LINGER_S)
 
     def data_received(self, data: bytes) -> None:
         """Remember since when a head is on its way."""
@@ -79,9 +94,22 @@ class Connection(RequestHandler):
         else:
             error = self._unreadable(exc, message or "")
             log.debug("request refused", error=error.code, kind=type(exc).__name__)
+            # What follows cannot be read either. And so aiohttp leaves closing to `start`.
+            self._force_close = self._unreadable_sent = True
         answer = problem_response(error, token())
         answer.force_close()
         return answer
+
+    def _last_word(self, transport: asyncio.Transport, answer: Answer, linger_s: float) -> None:
+        transport.write(answer.closing())
+        self._linger(transport, linger_s)
+
+    def _linger(self, transport: asyncio.Transport, seconds: float) -> None:
+        """Close, in a while: with bytes of the client unread it would be a reset, and that takes the answer away."""
+        self._force_close = True  # from now on aiohttp throws away what comes
+        if transport.can_write_eof():
+            transport.write_eof()
+        self._loop.call_later(seconds, transport.abort)
 
     def _unreadable(self, exc: BaseException | None, message: str) -> EskitError:
         # Never aiohttp's own words: they quote what the client has sent.
@@ -97,13 +125,11 @@ class Connection(RequestHandler):
     def look_after(self, now: float, settings: Settings) -> None:
         """End what takes too long; called every now and then."""
         transport = self.transport
-        if transport is None:
+        if transport is None or self._force_close:
             return
         if self._waiter is not None and self._head_since and now - self._head_since > settings.header_timeout_s:
-            self._head_since = 0.0
             error = RequestTimeout(f"The request's head did not arrive within {settings.header_timeout_s:g} s")
-            transport.write(problem_response(error, token()).closing())
-            self.force_close()
+            self._last_word(transport, problem_response(error, token()), LINGER_S)
         elif not self._request_count and not self._head_since and now - self._opened > settings.header_timeout_s:
             self.force_close()
         else:
@@ -113,9 +139,14 @@ class Connection(RequestHandler):
         unread = transport.get_write_buffer_size()
         if not unread or unread < self._unread_bytes or not self._unread_since:
             self._unread_since = now
-        elif now - self._unread_since > patience_s:
+        elif now - self._unread_since > (2 * patience_s if self.streaming else patience_s):
             transport.abort()
         self._unread_bytes = unread
+
+    @property
+    def unread_s(self) -> float:
+        """How long nothing has been read of what is ready for the client."""
+        return self._loop.time() - self._unread_since if self._unread_bytes else 0.0
 
 
 def _translated(error: web.HTTPException) -> EskitError:

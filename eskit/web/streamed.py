@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, cast
 
 from aiohttp import web
 
@@ -12,6 +13,9 @@ from eskit import logs
 from eskit.errors import EskitError
 from eskit.web.bodies import SETTINGS
 from eskit.web.context import WAITS, request_id
+
+if TYPE_CHECKING:
+    from eskit.web.server import Connection
 
 log = logs.get(__name__)
 
@@ -25,21 +29,23 @@ class Stalled(Exception):
 class Writer:
     """Writes a body in pieces; a client that does not read is waited for, but not for ever."""
 
-    def __init__(self, response: web.StreamResponse, timeout_s: float) -> None:
+    def __init__(self, response: web.StreamResponse, connection: Connection, timeout_s: float) -> None:
         """`timeout_s`: how long the client may leave what is ready for it."""
         self.response = response
+        self._connection = connection
         self._timeout_s = timeout_s
 
     async def write(self, data: bytes, last_word: bytes = b"") -> None:
         """Return when there is room for more; raises Stalled, after the last word, or ConnectionError."""
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                await self.response.write(data)
-        except TimeoutError:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LAST_WORD_S):
-                    await self.response.write(last_word)
-            raise Stalled from None
+        with suppress(TimeoutError):
+            if self._connection.unread_s <= self._timeout_s:
+                async with asyncio.timeout(self._timeout_s):
+                    await self.response.write(data)
+                return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORD_S):
+                await self.response.write(last_word)
+        raise Stalled
 
 
 @asynccontextmanager
@@ -55,9 +61,12 @@ async def streamed(
     response = web.StreamResponse(headers={"Content-Type": content_type, "Server": "eskit", **(headers or {})})
     await response.prepare(request)
     timeout_s = request.app[SETTINGS].write_timeout_s
+    connection = cast("Connection", request.protocol)
+    connection.streaming = True
     try:
-        yield Writer(response, timeout_s)
+        yield Writer(response, connection, timeout_s)
         await response.write_eof()
+        connection.streaming = False
     except ConnectionError:
         cut(request)
     except Stalled:

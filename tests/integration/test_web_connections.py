@@ -105,6 +105,33 @@ async def test_a_head_that_drips_is_timed_out(monkeypatch: pytest.MonkeyPatch) -
         writer.close()
 
 
+async def test_who_still_sends_gets_to_read_what_was_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    more = b"X-More: " + b"m" * 1000 + b"\r\n"
+    for begin, status in (
+        (GET + b"X-Large: " + b"l" * 10_000, 431),
+        (b"GET / HTTP/9\r\n", 400),
+        (GET + more * 200, 431),
+    ):
+        async with server(monkeypatch) as running:
+            reader, writer = await running.send(begin)
+            answered = asyncio.create_task(answer(reader))
+            for _ in range(20):
+                writer.write(more)
+                await asyncio.sleep(0.005)
+            assert (await answered)[0] == status
+            writer.close()
+            await until(lambda: running.count() == 0)
+
+
+async def test_who_was_told_what_was_wrong_and_stays_is_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eskit.web.server.LINGER_S", 0.3)
+    async with server(monkeypatch) as running:
+        reader, writer = await running.send(b"nonsense\r\n\r\n")
+        assert (await answer(reader))[0] == 400
+        await until(lambda: running.count() == 0)
+        writer.close()
+
+
 async def test_who_never_says_a_word_is_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
     async with server(monkeypatch, header_timeout_s=0.3) as running:
         reader, writer = await running.send(b"")
