@@ -99,8 +99,11 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
             raise UnsupportedMediaType(message, field="Content-Encoding")  # noqa: TRY301 - the table below answers it
         if request.version < HttpVersion10:
             raise MalformedRequest("Requests here are of HTTP/1.1 or 1.0")  # noqa: TRY301 - the same
-        if "%" in request.rel_url.raw_path:
-            _require_utf8(request.rel_url.raw_path)
+        url = request.rel_url
+        if "%" in url.raw_path:
+            _require_utf8(url.raw_path, "path")
+        if "%" in url.raw_query_string:
+            _require_utf8(url.raw_query_string, "query")
         return await handler(request)
     except EskitError as error:
         if error.status == 500:
@@ -108,21 +111,23 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         return problem_response(error, request_id(request))
     except web.HTTPException as error:
         return problem_response(_translated(error), request_id(request))
-    except Exception:
+    except Exception as error:
+        if isinstance(error, ConnectionError) and (request.transport is None or request.transport.is_closing()):
+            raise  # nobody is there to be answered: aiohttp goes on to the next
         log.exception("request failed", request_id=request_id(request), method=request.method, path=request.path)
         return problem_response(
             EskitError("Something went wrong on our side; the log has the request id"), request_id(request)
         )
 
 
-def _require_utf8(raw_path: str) -> None:
+def _require_utf8(escaped: str, where: str) -> None:
     """Refuse escapes that are not UTF-8, or no escapes at all: they would be taken as text, hence as another id."""
     try:
-        unquote_to_bytes(raw_path).decode()
+        unquote_to_bytes(escaped).decode()
     except UnicodeDecodeError:
-        raise MalformedRequest("The path is not percent-encoded UTF-8", field="path") from None
-    if _BAD_ESCAPE.search(raw_path):
-        raise MalformedRequest("In the path, `%` must be followed by two hexadecimal digits", field="path")
+        raise MalformedRequest(f"The {where} is not percent-encoded UTF-8", field=where) from None
+    if _BAD_ESCAPE.search(escaped):
+        raise MalformedRequest(f"In the {where}, `%` must be followed by two hexadecimal digits", field=where)
 
 
 def _translated(error: web.HTTPException) -> EskitError:

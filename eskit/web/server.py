@@ -1,4 +1,4 @@
-"""What aiohttp leaves open at the level of connections: half a head, readers that do not read, too many, odd protocols.
+"""Makes connections, knows how many there are, and looks after them.
 
 It relies on some names that aiohttp does not promise; tests/integration/test_web_connections.py fails without them.
 """
@@ -9,144 +9,13 @@ import asyncio
 from typing import Any, cast
 
 from aiohttp import web
-from aiohttp.http_exceptions import LineTooLong
 from aiohttp.web_protocol import RequestHandler
 
-from eskit import logs
-from eskit.errors import EskitError, HeaderTooLarge, MalformedRequest, NotFound, Overloaded, RequestTimeout, UriTooLong
+from eskit.errors import EskitError, MalformedRequest, NotFound
 from eskit.ids import token
 from eskit.settings import Settings
-from eskit.web.answers import Answer
+from eskit.web.connection import LINGER_S, MAX_HEADERS, Connection
 from eskit.web.problems import problem_response
-
-log = logs.get(__name__)
-
-LINGER_S = 2.0  # how long what still comes is thrown away after the last answer, so that the client gets to read that
-REFUSED_LINGER_S = 0.2  # the same where there are too many connections already
-MAX_HEADERS = 128
-_TOO_MANY = "Too many headers"
-
-
-class Connection(RequestHandler):
-    """One client's connection."""
-
-    __slots__ = (
-        "_head_since",
-        "_line_too_long",
-        "_opened",
-        "_unread_bytes",
-        "_unread_since",
-        "_unreadable_sent",
-        "streaming",
-    )
-
-    def __init__(self, server: Server, **options: Any) -> None:
-        """As aiohttp makes it."""
-        super().__init__(server, **options)
-        self._opened = self._loop.time()
-        self._head_since = 0.0  # when the first byte of a head came that is not complete; 0: none
-        self._line_too_long = False
-        self._unread_bytes = 0
-        self._unread_since = 0.0
-        self._unreadable_sent = False
-        self.streaming = False  # what is written looks after its reader by itself, and gets the time for a last word
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Refuse it at once where there are too many."""
-        server = cast("Server", self._manager)
-        if server.count < server.settings.max_connections:
-            super().connection_made(transport)
-            return
-        limit = server.settings.max_connections
-        error = Overloaded(f"{limit} connections are open (ESKIT_MAX_CONNECTIONS); try again")
-        self._manager = None
-        self._last_word(cast("asyncio.Transport", transport), problem_response(error, token()), REFUSED_LINGER_S)
-
-    async def start(self) -> None:
-        """As aiohttp does it; what could not be read is answered, and has the client's time to read that."""
-        await super().start()
-        if self._unreadable_sent and self.transport is not None:
-            self._linger(self.transport, LINGER_S)
-
-    def data_received(self, data: bytes) -> None:
-        """Remember since when a head is on its way."""
-        # Of a new connection the task that waits for requests may not have begun to.
-        if not self._head_since and (self._waiter is not None or not self._request_count):
-            self._head_since = self._loop.time()
-            self._line_too_long = len(data) > self.max_line_size and b"\n" not in data[: self.max_line_size]
-        super().data_received(data)
-
-    def head_complete(self) -> None:
-        """A request is there."""
-        self._head_since = 0.0
-
-    def handle_error(
-        self,
-        request: web.BaseRequest,  # noqa: ARG002 - aiohttp passes it
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        """What cannot be read, or failed outside of every handler, as a problem of ours."""
-        if status >= 500:
-            log.error("request failed", exc_info=exc)
-            error = EskitError("Something went wrong on our side")
-        else:
-            error = self._unreadable(exc, message or "")
-            log.debug("request refused", error=error.code, kind=type(exc).__name__)
-            # What follows cannot be read either. And so aiohttp leaves closing to `start`.
-            self._force_close = self._unreadable_sent = True
-        answer = problem_response(error, token())
-        answer.force_close()
-        return answer
-
-    def _last_word(self, transport: asyncio.Transport, answer: Answer, linger_s: float) -> None:
-        transport.write(answer.closing())
-        self._linger(transport, linger_s)
-
-    def _linger(self, transport: asyncio.Transport, seconds: float) -> None:
-        """Close, in a while: with bytes of the client unread it would be a reset, and that takes the answer away."""
-        self._force_close = True  # from now on aiohttp throws away what comes
-        if transport.can_write_eof():
-            transport.write_eof()
-        self._loop.call_later(seconds, transport.abort)
-
-    def _unreadable(self, exc: BaseException | None, message: str) -> EskitError:
-        # Never aiohttp's own words: they quote what the client has sent.
-        limit = self.max_line_size
-        if isinstance(exc, LineTooLong):
-            if self._line_too_long:
-                return UriTooLong(f"The request line has more than {limit} bytes (ESKIT_MAX_HEADER_BYTES)", limit=limit)
-            return HeaderTooLarge(f"A header has more than {limit} bytes (ESKIT_MAX_HEADER_BYTES)", limit=limit)
-        if message.startswith(_TOO_MANY):
-            return HeaderTooLarge(f"The request has more than {MAX_HEADERS} headers", limit=MAX_HEADERS)
-        return MalformedRequest(f"This is no request of HTTP/1.1 that can be read ({type(exc).__name__})")
-
-    def look_after(self, now: float, settings: Settings) -> None:
-        """End what takes too long; called every now and then."""
-        transport = self.transport
-        if transport is None or self._force_close:
-            return
-        if self._waiter is not None and self._head_since and now - self._head_since > settings.header_timeout_s:
-            error = RequestTimeout(f"The request's head did not arrive within {settings.header_timeout_s:g} s")
-            self._last_word(transport, problem_response(error, token()), LINGER_S)
-        elif not self._request_count and not self._head_since and now - self._opened > settings.header_timeout_s:
-            self.force_close()
-        else:
-            self._look_after_reader(transport, now, settings.write_timeout_s)
-
-    def _look_after_reader(self, transport: asyncio.Transport, now: float, patience_s: float) -> None:
-        unread = transport.get_write_buffer_size()
-        if not unread or unread < self._unread_bytes or not self._unread_since:
-            self._unread_since = now
-        elif now - self._unread_since > (2 * patience_s if self.streaming else patience_s):
-            transport.abort()
-        self._unread_bytes = unread
-
-    @property
-    def unread_s(self) -> float:
-        """How long nothing has been read of what is ready for the client."""
-        return self._loop.time() - self._unread_since if self._unread_bytes else 0.0
 
 
 def _translated(error: web.HTTPException) -> EskitError:
@@ -163,7 +32,7 @@ class Server(web.Server):
         make_request = app._make_request  # noqa: SLF001 - as its own runner does
 
         def request_of(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
-            protocol.head_complete()
+            protocol.head_complete(payload)
             return make_request(message, payload, protocol, writer, task)
 
         handle_by_app: Any = app._handle  # noqa: SLF001 - the same

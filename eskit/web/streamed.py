@@ -5,17 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, cast
 
 from aiohttp import web
 
 from eskit import logs
 from eskit.errors import EskitError
 from eskit.web.bodies import SETTINGS
+from eskit.web.connection import Connection, connection_of
 from eskit.web.context import WAITS, request_id
-
-if TYPE_CHECKING:
-    from eskit.web.server import Connection
 
 log = logs.get(__name__)
 
@@ -30,7 +27,7 @@ class Writer:
     """Writes a body in pieces; a client that does not read is waited for, but not for ever."""
 
     def __init__(self, response: web.StreamResponse, connection: Connection, timeout_s: float) -> None:
-        """`timeout_s`: how long the client may leave what is ready for it."""
+        """`timeout_s`: how long the client may read nothing of what is ready for it."""
         self.response = response
         self._connection = connection
         self._timeout_s = timeout_s
@@ -39,13 +36,21 @@ class Writer:
         """Return when there is room for more; raises Stalled, after the last word, or ConnectionError."""
         with suppress(TimeoutError):
             if self._connection.unread_s <= self._timeout_s:
-                async with asyncio.timeout(self._timeout_s):
+                async with self._connection.while_read():
                     await self.response.write(data)
                 return
         with suppress(TimeoutError):
             async with asyncio.timeout(LAST_WORD_S):
                 await self.response.write(last_word)
         raise Stalled
+
+
+async def head_of(request: web.Request, content_type: str) -> web.StreamResponse:
+    """The answer to HEAD, where GET answers with a stream: no body, hence nothing to make one for."""
+    response = web.StreamResponse(headers={"Content-Type": content_type, "Server": "eskit"})
+    await response.prepare(request)
+    await response.write_eof()
+    return response
 
 
 @asynccontextmanager
@@ -61,7 +66,7 @@ async def streamed(
     response = web.StreamResponse(headers={"Content-Type": content_type, "Server": "eskit", **(headers or {})})
     await response.prepare(request)
     timeout_s = request.app[SETTINGS].write_timeout_s
-    connection = cast("Connection", request.protocol)
+    connection = connection_of(request)
     connection.streaming = True
     try:
         yield Writer(response, connection, timeout_s)

@@ -24,7 +24,7 @@ async def read_event(request: web.Request) -> Answer:
     headers = {"ETag": etag(str(event_id))}
     if unchanged(request, str(event_id)):
         return Answer(status=304, headers=headers)
-    return Answer(event.encode(), content_type=JSON, headers=headers)
+    return Answer(event, content_type=JSON, headers=headers)
 
 
 def _event_id(text: str) -> UUID:

@@ -13,14 +13,15 @@ from eskit.errors import InvalidRequest, Unavailable
 from eskit.events import WireEvent
 from eskit.web import bodies, queries
 from eskit.web.answers import Answer
+from eskit.web.connection import connection_of
 from eskit.web.context import WAITS
 from eskit.web.operations import JSON, NDJSON, Content, Operation
-from eskit.web.streamed import streamed
+from eskit.web.streamed import head_of, streamed
 from eventstore_svc.api.log_filter import FilterQuery, Position
 from eventstore_svc.api.pages import EventsPage, Limit, events_page
 from eventstore_svc.api.resources import FEED, STORE
 from eventstore_svc.api.streams import Direction
-from eventstore_svc.store import ARRAY, Filter, LogText
+from eventstore_svc.store import Filter
 
 DEFAULT_PAGE = 20
 
@@ -65,31 +66,33 @@ async def read_log(request: web.Request) -> web.StreamResponse:
     else:
         page = await pages.log(wanted, query.first or 1, limit)
         if query.wait and not page.events:
-            page = await _waited(request, wanted, page.next or 1, limit, query.wait)
-    return events_page(request, page.events, page.next, "from")
+            return await _waited(request, wanted, page.next or 1, limit, query.wait)
+    return events_page(request, page.events, page.next, "from", linked=page.more)
 
 
-async def _waited(request: web.Request, wanted: Filter, first: int, limit: int, wait_s: float) -> LogText:
+async def _waited(request: web.Request, wanted: Filter, first: int, limit: int, wait_s: float) -> Answer:
     """The page as soon as there is something in it, an empty one when the time is over."""
     feed = request.app[FEED]
     request[WAITS] = True
-    with feed.reader():
-        piece = await feed.more(first, wanted, ARRAY, limit, wait_s)
-    if feed.away and not piece.events and not piece.text:
+    with feed.reader(), connection_of(request).until_left():
+        piece = await feed.more(first, wanted, limit, wait_s)
+    if feed.away and not piece.events:
         raise Unavailable("The database cannot be read; try again")
-    return LogText(piece.text or ",".join([event.json for event in piece.events]), len(piece.events), piece.next)
+    return events_page(request, [event.json for event in piece.events], piece.next, "from", linked=False)
 
 
 async def _lines(request: web.Request, query: LogQuery) -> web.StreamResponse:
     if query.limit is not None or query.direction == "backward" or query.wait:
         field = "limit" if query.limit is not None else "direction" if query.direction == "backward" else "wait"
         raise InvalidRequest(f"{field} is for pages, not for lines (application/x-ndjson)", field=field)
-    store = request.app[STORE]
+    pages = request.app[STORE].pages
     wanted = query.filter(query.event_id)
-    until = (await store.head()).position
+    if request.method == "HEAD":
+        return await head_of(request, NDJSON)
+    until = await pages.end()
     async with streamed(request, NDJSON) as writer:
-        async for piece in store.pages.lines(wanted, query.first or 1, until):
-            await writer.write(piece.encode())
+        async for piece in pages.lines(wanted, query.first or 1, until):
+            await writer.write(piece)
     return writer.response
 
 
@@ -109,9 +112,9 @@ OPERATIONS = (
         headers={"Accept": f"`{NDJSON}`: one event a line, up to the log's end."},
         answers={
             200: Content(
-                "A page of the log; `next` is the `from` of the next page. Or lines.",
+                "A page of the log; `next` is the `from` of the next page, or of what comes. Or lines.",
                 {JSON: EventsPage, NDJSON: WireEvent},
-                {"Link": "The next page, where there is one."},
+                {"Link": "The next page, where there may be something in it already."},
             )
         },
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -18,23 +19,34 @@ Limit = Annotated[int, Meta(ge=1, le=MAX_PAGE, description="Most events of the p
 
 
 class EventsPage(msgspec.Struct):
-    """A page of events; `next` is what the parameter named for it goes on with, null at the end."""
+    """A page of events; `next` is what the parameter named for it goes on with.
+
+    It is null at the end, but for the log forward: there it is where to ask again later.
+    """
 
     events: list[WireEvent]
     next: int | None
 
 
 def events_page(
-    request: web.Request, events: str, following: int | None, parameter: str, tag: dict[str, str] | None = None
+    request: web.Request,
+    events: Sequence[bytes],
+    following: int | None,
+    parameter: str,
+    *,
+    linked: bool,
+    tag: dict[str, str] | None = None,
 ) -> Answer:
-    """The answer with a page. `parameter` takes `following` in the request for the next page, which is also linked."""
-    body = f'{{"events":[{events}],"next":{"null" if following is None else following}}}'
+    """The answer with a page. `parameter` takes `following` in the request for the next page; `linked` links that."""
+    ending = b"null" if following is None else b"%d" % following
     headers = dict(tag or {})
-    if following is not None:
+    if linked:
         headers["Link"] = next_link(request, **{parameter: following})
-    return Answer(body.encode(), content_type=JSON, headers=headers)
+    body = b'{"events":[%b],"next":%b}' % (b",".join(events), ending)
+    return Answer(body, content_type=JSON, headers=headers)
 
 
 def next_link(request: web.Request, **changed: Any) -> str:
     """The Link header (RFC 8288) to this request with other parameters."""
-    return f'<{request.rel_url.update_query(changed)}>; rel="next"'
+    url = str(request.rel_url.update_query(changed)).replace(">", "%3E")  # some clients send it as it is
+    return f'<{url}>; rel="next"'

@@ -38,7 +38,7 @@ class StreamsPage(msgspec.Struct):
 
 
 async def list_streams(request: web.Request) -> Answer:
-    """Streams in the order of entity type and id. New ones may come while you page; none is missed or repeated."""
+    """Streams in the order of entity type and id. None that was there at the first page is missed, none is repeated."""
     query = queries.parse(request, StreamsQuery)
     only = query.entity_type if query.entity_type is None else names.entity_type(query.entity_type)
     place = (only or "", "") if query.cursor is None else _decoded(query.cursor, only)

@@ -88,7 +88,7 @@ async def read_stream(request: web.Request) -> Answer:
     if query.at is not None or query.position is not None:
         top = min(top, await store.pages.version_at(stream, position=query.position, at=query.at))
     if IF_NONE_MATCH in request.headers:
-        tag = _tag(query, min(top, await store.stream_version(*stream)))
+        tag = _tag(query, min(top, await store.pages.version(stream)))
         if unchanged(request, tag):
             return Answer(status=304, headers={"ETag": etag(tag)})
     forward = query.direction == "forward"
@@ -99,9 +99,10 @@ async def read_stream(request: web.Request) -> Answer:
     headers = {"ETag": etag(_tag(query, top))}
     if forward:
         following = page.last + 1 if page.events and page.last < top else None
-        return events_page(request, page.events, following, "from_version", headers)
-    following = page.first - 1 if page.events and page.first > query.from_version else None
-    return events_page(request, page.events, following, "to_version", headers)
+    else:
+        following = page.first - 1 if page.events and page.first > query.from_version else None
+    parameter = "from_version" if forward else "to_version"
+    return events_page(request, page.events, following, parameter, linked=following is not None, tag=headers)
 
 
 async def read_stream_info(request: web.Request) -> Answer:

@@ -12,12 +12,13 @@ from msgspec import Meta
 from eskit.errors import EskitError, InvalidRequest, Overloaded
 from eskit.events import WireEvent
 from eskit.web import bodies, queries
+from eskit.web.connection import connection_of
 from eskit.web.operations import EVENT_STREAM, Content, Operation
-from eskit.web.streamed import Stalled, Writer, streamed
+from eskit.web.streamed import Stalled, Writer, head_of, streamed
 from eventstore_svc.api.log_filter import FilterQuery, Position
 from eventstore_svc.api.resources import FEED, STORE
 from eventstore_svc.live.feed import Feed, Piece
-from eventstore_svc.store import MESSAGES, Filter
+from eventstore_svc.store import Filter, one_line
 
 LAST_EVENT_ID = "Last-Event-ID"
 RECONNECT_MS = 1000
@@ -45,8 +46,10 @@ async def tail(request: web.Request) -> web.StreamResponse:
     """
     query = queries.parse(request, TailQuery)
     wanted, feed = query.filter(), request.app[FEED]
-    first = _resumed(request) or query.first or (await request.app[STORE].head()).position + 1
-    with feed.reader():
+    first = _resumed(request) or query.first or await request.app[STORE].pages.end() + 1
+    if request.method == "HEAD":
+        return await head_of(request, EVENT_STREAM)
+    with feed.reader(), connection_of(request).until_left():
         async with streamed(request, EVENT_STREAM, HEADERS) as writer:
             try:
                 await _follow(writer, feed, wanted, first, request.app[bodies.SETTINGS].tail_heartbeat_s)
@@ -61,15 +64,15 @@ async def _follow(writer: Writer, feed: Feed, wanted: Filter, first: int, heartb
     told = first - 1  # the last position that the client knows of
     while not feed.stopping:
         try:
-            piece = await feed.more(first, wanted, MESSAGES, PIECE_EVENTS, heartbeat_s)
+            piece = await feed.more(first, wanted, PIECE_EVENTS, heartbeat_s)
         except EskitError:
             # The database is away. The client need not know: it loses nothing, and will be told all when it is back.
             await asyncio.sleep(AWAY_S)
-            piece = Piece([], "", first)
+            piece = Piece([], first)
         first = piece.next
-        if text := _messages(piece):
+        if piece.events:
             told = first - 1
-            await writer.write(text.encode(), CUT)
+            await writer.write(_messages(piece), CUT)
         elif told < first - 1:
             told = first - 1
             await writer.write(f"id: {told}\n\n".encode(), CUT)
@@ -78,15 +81,8 @@ async def _follow(writer: Writer, feed: Feed, wanted: Filter, first: int, heartb
     await writer.write(STOPPING, CUT)
 
 
-def _messages(piece: Piece) -> str:
-    if piece.text:
-        return f"{piece.text}\n\n"
-    return "".join([f"id: {event.position}\ndata: {_one_line(event.json)}\n\n" for event in piece.events])
-
-
-def _one_line(json: str) -> str:
-    """Raw line ends stand only between the tokens of JSON, where a space says the same."""
-    return json.replace("\n", " ").replace("\r", " ")
+def _messages(piece: Piece) -> bytes:
+    return b"".join([b"id: %d\ndata: %b\n\n" % (event.position, one_line(event.json)) for event in piece.events])
 
 
 def _resumed(request: web.Request) -> int | None:

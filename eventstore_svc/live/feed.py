@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import NamedTuple
@@ -12,24 +12,30 @@ from typing import NamedTuple
 from eskit import logs
 from eskit.errors import EskitError, Overloaded
 from eskit.settings import Settings
-from eventstore_svc.store import EventStore, Filter, Form, Fresh
+from eventstore_svc.store import EventStore, Filter, Fresh
 
 log = logs.get(__name__)
 
 # What is kept for readers that are a little late; who is later reads pages from the database.
 KEPT_EVENTS = 10_000
-KEPT_CHARACTERS = 16 * 1024 * 1024
+KEPT_BYTES = 16 * 1024 * 1024
 READ_EVENTS = 1000
 RETRY_S = 1.0
 # Of one answer, so that a slow reader never has more than this waiting for it in memory.
-PIECE_CHARACTERS = 256 * 1024
+PIECE_BYTES = 256 * 1024
+
+
+class Told(NamedTuple):
+    """An event as a reader gets it."""
+
+    position: int
+    json: bytes
 
 
 class Piece(NamedTuple):
     """Some more events for one reader, and where it goes on; none when the time was over."""
 
-    events: list[Fresh]
-    text: str  # in place of `events`, what PostgreSQL has put together
+    events: Sequence[Fresh | Told]
     next: int
 
 
@@ -41,7 +47,7 @@ class Feed:
         self._store = store
         self._settings = settings
         self._kept: deque[Fresh] = deque()
-        self._characters = 0
+        self._bytes = 0
         self._end: int | None = None  # the last position that is known; None while nobody waits
         self._grown = asyncio.Event()
         self._somebody = asyncio.Event()
@@ -76,8 +82,11 @@ class Feed:
             try:
                 full = await self._read()
                 self.away = False
-            except EskitError as error:
-                if not self.away:
+            except Exception as error:
+                # Whatever it is: without this task nobody who waits would ever be told of anything.
+                if not isinstance(error, EskitError):
+                    log.exception("new events cannot be read")
+                elif not self.away:
                     log.warning("new events cannot be read", error=error.code)
                 self.away = True
                 await asyncio.sleep(RETRY_S)
@@ -87,12 +96,13 @@ class Feed:
             elif not full:
                 await self._store.notice.wait(self._settings.tail_poll_s)
 
-    async def more(self, first: int, wanted: Filter, form: Form, limit: int, timeout_s: float) -> Piece:
+    async def more(self, first: int, wanted: Filter, limit: int, timeout_s: float) -> Piece:
         """What is wanted from a position on: waits for it up to `timeout_s`. `next` moves past what is not wanted.
 
         Raises Unavailable when events that are not kept any more cannot be read.
         """
-        deadline = asyncio.get_running_loop().time() + timeout_s
+        now = asyncio.get_running_loop().time
+        deadline = now() + timeout_s
         while not self.stopping:
             if self._end is None or first > self._end:
                 if not await self._growth(deadline):
@@ -101,26 +111,28 @@ class Feed:
                 events, first = self._take(first, wanted, limit)
                 if events:
                     self.delivered += len(events)
-                    return Piece(events, "", first)
+                    return Piece(events, first)
             else:
                 until = self._kept[0].position - 1 if self._kept else self._end
-                page = await self._store.pages.log(wanted, first, limit, form=form, until=until)
+                page = await self._store.pages.log(wanted, first, limit, until=until, most_bytes=PIECE_BYTES)
                 first = page.next or first
                 if page.events:
-                    return Piece([], page.events, first)
-        return Piece([], "", first)
+                    return Piece([Told(*told) for told in zip(page.positions, page.events, strict=True)], first)
+                if now() >= deadline:
+                    break
+        return Piece([], first)
 
     def _take(self, first: int, wanted: Filter, limit: int) -> tuple[list[Fresh], int]:
         found: list[Fresh] = []
-        characters = 0
+        size = 0
         # Positions are dense, so the place of one in what is kept is known.
         for event in islice(self._kept, first - self._kept[0].position, None):
-            if len(found) == limit or characters >= PIECE_CHARACTERS:
+            if len(found) == limit or size >= PIECE_BYTES:
                 break
             first = event.position + 1
             if wanted.matches(event):
                 found.append(event)
-                characters += len(event.json)
+                size += len(event.json)
         return found, first
 
     async def _growth(self, deadline: float) -> bool:
@@ -135,15 +147,15 @@ class Feed:
     async def _read(self) -> bool:
         """Read what is new, once for all; whether there may be more."""
         if self._end is None:
-            self._end = (await self._store.head()).position
+            self._end = await self._store.pages.end()
             self._wake()
         events = await self._store.pages.fresh(self._end, READ_EVENTS)
         if events:
             self._kept.extend(events)
-            self._characters += sum(len(event.json) for event in events)
+            self._bytes += sum(len(event.json) for event in events)
             self._end = events[-1].position
-            while len(self._kept) > KEPT_EVENTS or self._characters > KEPT_CHARACTERS:
-                self._characters -= len(self._kept.popleft().json)
+            while len(self._kept) > KEPT_EVENTS or self._bytes > KEPT_BYTES:
+                self._bytes -= len(self._kept.popleft().json)
             self._wake()
         return bool(events)
 
@@ -155,5 +167,5 @@ class Feed:
     def _forget(self) -> None:
         self._somebody.clear()
         self._kept.clear()
-        self._characters = 0
+        self._bytes = 0
         self._end = None

@@ -2,7 +2,7 @@
 SELECT position, event_id::text, entity_type, action, correlation_of(metadata),
        event_json(position, event_id, entity_type, originator_id, version, action, payload, metadata, occurred_on, recorded_at)
   FROM (
-    SELECT *, sum(octet_length(payload)) OVER (ORDER BY position ROWS UNBOUNDED PRECEDING) - octet_length(payload) AS before_bytes
+    SELECT *, sum(octet_length(payload) + octet_length(metadata)) OVER (ORDER BY position ROWS UNBOUNDED PRECEDING) - octet_length(payload) - octet_length(metadata) AS before_bytes
       FROM events
      WHERE position > %(after)s
      ORDER BY position

@@ -1,19 +1,27 @@
--- A page of the log as JSON, newest first, from a range of positions (both inclusive): what the filter wants, as much as the limits allow; beside it the log's last position.
-SELECT string_agg(CASE WHEN %(labelled)s THEN 'id: ' || position || E'\ndata: ' ELSE '' END ||
-                  event_json(position, event_id, entity_type, originator_id, version, action,
-                             CASE WHEN %(one_line)s THEN one_line(payload) ELSE payload END,
-                             CASE WHEN %(one_line)s THEN one_line(metadata) ELSE metadata END, occurred_on, recorded_at),
-                  %(separator)s),
-       count(*), min(position), max(position), sum(octet_length(payload)), (SELECT coalesce(max(position), 0) FROM events)
-  FROM (
-    SELECT *, sum(octet_length(payload)) OVER (ORDER BY position DESC ROWS UNBOUNDED PRECEDING) - octet_length(payload) AS before_bytes
-      FROM events
-     WHERE position BETWEEN %(first)s AND %(last)s
-       AND (%(entity_type)s::text IS NULL OR entity_type = %(entity_type)s)
-       AND (%(everything)s
-            OR EXISTS (SELECT FROM unnest(%(types)s::text[], %(actions)s::text[]) AS term (entity_type, action)
-                        WHERE (term.entity_type IS NULL OR term.entity_type = events.entity_type)
-                          AND (term.action IS NULL OR term.action = events.action)))
-     ORDER BY position DESC
-     LIMIT %(limit)s) AS page
- WHERE before_bytes < %(most_bytes)s
+-- A page of the log, newest first, from a range of positions (both inclusive): what the filter wants, as many events as the limits allow; each as JSON, with its position, and whether bytes were what ended the page.
+-- How many fit is found on narrow rows first: whole events would be copied to add up their sizes.
+WITH size AS MATERIALIZED (
+    SELECT min(position) FILTER (WHERE before_bytes < %(most_bytes)s) AS low,
+           max(position) FILTER (WHERE before_bytes < %(most_bytes)s) AS high,
+           bool_or(before_bytes >= %(most_bytes)s) AS is_cut
+      FROM (SELECT position, sum(bytes) OVER (ORDER BY position DESC ROWS UNBOUNDED PRECEDING) - bytes AS before_bytes
+              FROM (SELECT position, octet_length(payload) + octet_length(metadata) AS bytes
+                      FROM events
+                     WHERE position BETWEEN %(first)s AND %(last)s
+                       AND (%(entity_type)s::text IS NULL OR entity_type = %(entity_type)s)
+                       AND (%(everything)s
+                            OR EXISTS (SELECT FROM unnest(%(types)s::text[], %(actions)s::text[]) AS term (entity_type, action)
+                                        WHERE (term.entity_type IS NULL OR term.entity_type = events.entity_type)
+                                          AND (term.action IS NULL OR term.action = events.action)))
+                     ORDER BY position DESC
+                     LIMIT %(limit)s) AS wanted) AS sums)
+SELECT event_json(position, event_id, entity_type, originator_id, version, action, payload, metadata, occurred_on, recorded_at),
+       position, (SELECT is_cut FROM size)
+  FROM events
+ WHERE position BETWEEN (SELECT low FROM size) AND (SELECT high FROM size)
+   AND (%(entity_type)s::text IS NULL OR entity_type = %(entity_type)s)
+   AND (%(everything)s
+        OR EXISTS (SELECT FROM unnest(%(types)s::text[], %(actions)s::text[]) AS term (entity_type, action)
+                    WHERE (term.entity_type IS NULL OR term.entity_type = events.entity_type)
+                      AND (term.action IS NULL OR term.action = events.action)))
+ ORDER BY position DESC

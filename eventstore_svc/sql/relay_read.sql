@@ -1,7 +1,7 @@
 -- The next events of the log, for the relay; the first of them, then as many as their bytes allow.
 SELECT position, event_id::text, entity_type, originator_id, version, action, payload, metadata, occurred_on, recorded_at
   FROM (
-    SELECT *, sum(octet_length(payload)) OVER (ORDER BY position ROWS UNBOUNDED PRECEDING) - octet_length(payload) AS before_bytes
+    SELECT *, sum(octet_length(payload) + octet_length(metadata)) OVER (ORDER BY position ROWS UNBOUNDED PRECEDING) - octet_length(payload) - octet_length(metadata) AS before_bytes
       FROM events
      WHERE position > %(after)s
      ORDER BY position

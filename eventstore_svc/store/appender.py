@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, LiteralString, NamedTuple
 
 import psycopg
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, pq
 
 from eskit import logs
 from eskit.errors import EskitError, OutcomeUnknown, Unavailable
@@ -21,6 +21,8 @@ from eventstore_svc.store.statement_session import StatementSession
 log = logs.get(__name__)
 
 APPEND = statement("eventstore_svc", "append")
+APPEND_NAME = "append"
+BINARY = [pq.Format.BINARY] * PARAMETERS
 OWN_BACKEND = statement("eventstore_svc", "own_backend")
 END_BACKEND = statement("eventstore_svc", "end_backend")
 
@@ -82,9 +84,10 @@ class Appender:
         try:
             with boundary(), severed_after(connection, self._answer_s):
                 if self._session is None:
-                    self._session = StatementSession(connection, PARAMETERS)
-                    await self._session.prepare(APPEND)
-                row = await self._session.execute(values)
+                    self._session = StatementSession(connection)
+                    self._session.watch()  # for good: so a connection that breaks while nothing is asked is noticed
+                    await self._session.prepare(APPEND_NAME, APPEND)
+                result = await self._session.execute(APPEND_NAME, values, BINARY)
         except (Unavailable, psycopg.Error) as error:
             cause = error.__cause__ if isinstance(error, Unavailable) else error
             if _is_rolled_back(cause):
@@ -92,7 +95,7 @@ class Appender:
             self._doubtful = self._backend
             await self.close()
             raise OutcomeUnknown("The database went away before it answered") from cause
-        return Answer(*row)
+        return Answer(*(result.get_value(0, column) for column in range(len(Answer._fields))))
 
     async def _connected(self, *, after_doubt: bool) -> AsyncConnection:
         if self._session is not None and self._session.closed:

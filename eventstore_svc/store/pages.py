@@ -1,4 +1,4 @@
-"""Pages of events as JSON text that PostgreSQL has made: Python touches no event of them."""
+"""Pages of events as JSON that PostgreSQL has made: Python touches no event of them."""
 
 from __future__ import annotations
 
@@ -6,103 +6,48 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
-import msgspec
-from psycopg import AsyncConnection
-
 from eskit.errors import NotFound
-from eskit.postgres.connections import Pool, use
-from eskit.postgres.statements import statement
-from eskit.selectors import Selector
-from eventstore_svc.store.reads import PAGE_BYTES, SCAN_POSITIONS, head, selected
+from eskit.postgres.connections import Pool
+from eventstore_svc.store.fetching import Fetcher, Rows, Value
+from eventstore_svc.store.filters import Filter, Fresh
+from eventstore_svc.store.reads import PAGE_BYTES, SCAN_POSITIONS
 
 LAST_POSITION = 2**63 - 1
 # A stream of lines is read in ranges of so many positions, large enough to cost no more than a large page does; while
 # one is written, so many others are read, each on a connection of its own.
 LINE_POSITIONS = 2000
 LINES_AHEAD = 2
+LINES_BYTES = 2 * 1024 * 1024  # payloads of one piece: a slow reader has a few of them waiting in memory
 
 
-class StreamText(NamedTuple):
+class StreamEvents(NamedTuple):
     """A page of a stream."""
 
-    events: str  # JSON objects with commas between
+    events: list[bytes]  # JSON objects
     first: int  # least version of the page, 0 for an empty one
     last: int  # greatest version of the page, 0 for an empty one
     version: int  # of the stream as it is now
 
 
-class LogText(NamedTuple):
+class LogEvents(NamedTuple):
     """A page of the log."""
 
-    events: str  # JSON objects with commas, or line ends, between
-    size: int  # how many, where that is known
+    rows: Rows
     next: int | None  # the position to go on with; None where the log begins
-
-
-class Fresh(NamedTuple):
-    """An event just read, with what a filter looks at."""
-
-    position: int
-    event_id: str
-    entity_type: str
-    action: str
-    correlation_id: str | None
-    json: str
-
-
-class Filter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which events of the log are wanted: all that fit every field."""
-
-    selector: Selector = Selector()
-    entity_type: str | None = None
-    correlation_id: str | None = None
-    event_id: UUID | None = None
+    more: bool  # whether there may be something already
 
     @property
-    def looked_up(self) -> bool:
-        """Whether an index finds them."""
-        return self.correlation_id is not None or self.event_id is not None
+    def events(self) -> list[bytes]:
+        """JSON objects."""
+        return self.rows.column(0)
 
-    def matches(self, event: Fresh) -> bool:
-        """Whether an event is wanted."""
-        return (
-            self.selector.matches(event.entity_type, event.action)
-            and self.entity_type in {None, event.entity_type}
-            and self.correlation_id in {None, event.correlation_id}
-            and (self.event_id is None or str(self.event_id) == event.event_id)
-        )
-
-    def parameters(self) -> dict[str, Any]:
-        """As the statements take it."""
-        found = {**selected(self.selector), "entity_type": self.entity_type}
-        if self.looked_up:
-            found |= {"correlation_id": self.correlation_id, "event_id": self.event_id,
-                      "correlates_with": _as_uuid(self.correlation_id)}  # fmt: skip
-        return found
-
-
-class Form(NamedTuple):
-    """How the events of a page of the log are put together."""
-
-    separator: str
-    one_line: bool  # no event spans lines
-    labelled: bool = False  # each with its position, as a server-sent event
-
-
-ARRAY = Form(",", one_line=False)
-LINES = Form("\n", one_line=True)
-MESSAGES = Form("\n\n", one_line=True, labelled=True)
-
-
-class _Shape(NamedTuple):
-    """How a page of the log is read."""
-
-    form: Form
-    limit: int
-    forward: bool = True
+    @property
+    def positions(self) -> list[int]:
+        """Of each of them."""
+        return self.rows.numbers(1)
 
 
 class Pages:
@@ -110,42 +55,70 @@ class Pages:
 
     def __init__(self, pool: Pool) -> None:
         """On the pool of the store."""
-        self._pool = pool
+        self._fetch = Fetcher(pool).fetch
 
     async def stream(
         self, stream: tuple[str, str], *, from_version: int, to_version: int, limit: int, forward: bool = True
-    ) -> StreamText:
+    ) -> StreamEvents:
         """At most `limit` events and 8 MiB of a stream (entity type, id); raises NotFound for one that is not there."""
-        values = {"entity_type": stream[0], "originator_id": stream[1], "from_version": from_version,
-                  "to_version": to_version, "limit": limit, "most_bytes": PAGE_BYTES}  # fmt: skip
-        row = await self._row("stream_page_forward" if forward else "stream_page_backward", values)
-        if row is None or row[3] is None:
+        values = {"from_version": from_version, "to_version": to_version, "limit": limit, "most_bytes": PAGE_BYTES}
+        name = "stream_page_forward" if forward else "stream_page_backward"
+        rows = await self._fetch(name, _named(stream) | values)
+        if not len(rows):
+            return StreamEvents([], 0, 0, await self.version(stream))
+        ends = rows.number(0, 1), rows.number(len(rows) - 1, 1)
+        return StreamEvents(rows.column(0), min(ends), max(ends), rows.number(0, 2))
+
+    async def version(self, stream: tuple[str, str]) -> int:
+        """Current version of a stream; raises NotFound."""
+        rows = await self._fetch("stream_version", _named(stream))
+        if not len(rows):
             raise unknown_stream(stream)
-        return StreamText(row[0] or "", row[1] or 0, row[2] or 0, row[3])
+        return rows.number(0, 0)
 
     async def version_at(self, stream: tuple[str, str], *, position: int | None, at: datetime | None) -> int:
         """The version a stream had when the log ended there; raises NotFound when it did not exist yet."""
-        values = {"entity_type": stream[0], "originator_id": stream[1], "position": position, "at": at}
-        row = await self._row("version_at", values)
-        if row is None or not row[0]:
+        values: dict[str, Value] = {
+            "entity_type": stream[0],
+            "originator_id": stream[1],
+            "position": position,
+            "at": at,
+        }
+        version = (await self._fetch("version_at", values)).number(0, 0)
+        if not version:
             raise unknown_stream(stream, " at that point of the log")
-        return int(row[0])
+        return version
+
+    async def end(self) -> int:
+        """The log's last position; 0 for an empty log."""
+        return (await self._fetch("log_end", {})).number(0, 0)
 
     async def log(
-        self, wanted: Filter, first: int, limit: int, *, form: Form = ARRAY, until: int = LAST_POSITION
-    ) -> LogText:
-        """At most `limit` events and 8 MiB of the log from a position (inclusive) on; `next` is always a number."""
-        return await self._forward(wanted, first, _Shape(form, limit), until)
+        self, wanted: Filter, first: int, limit: int, *, until: int = LAST_POSITION, most_bytes: int = PAGE_BYTES
+    ) -> LogEvents:
+        """Events of the log from a position (inclusive) on, within the limits; `next` is always a number."""
+        if wanted.everything:
+            return await self._forward(wanted, first, until, limit, most_bytes)
+        # The log's end first: what is read afterwards reaches at least to it, so that `next` may go past it.
+        end = min(await self.end(), until)
+        # A selector that nothing matches must not walk the whole log in one request.
+        last = end if wanted.looked_up else min(end, first + SCAN_POSITIONS - 1)
+        page = await self._forward(wanted, first, last, limit, most_bytes)
+        return page if page.more else LogEvents(page.rows, max(last + 1, first), last < end)
 
-    async def log_backward(self, wanted: Filter, first: int | None, limit: int) -> LogText:
+    async def log_backward(self, wanted: Filter, first: int | None, limit: int) -> LogEvents:
         """The same from a position down, by default from the log's end."""
-        end = (await head(self._pool)).position
-        return await self._backward(wanted, end if first is None else min(first, end), _Shape(ARRAY, limit, False))
+        end = await self.end()
+        high = end if first is None else min(first, end)
+        low = 1 if wanted.looked_up else max(1, high - SCAN_POSITIONS + 1)
+        rows = await self._page(wanted, low, high, limit, PAGE_BYTES, "backward")
+        after = (rows.number(len(rows) - 1, 1) if _is_full(rows, limit) else low) - 1
+        return LogEvents(rows, after if after > 0 else None, after > 0)
 
-    async def lines(self, wanted: Filter, first: int, until: int) -> AsyncIterator[str]:
+    async def lines(self, wanted: Filter, first: int, until: int) -> AsyncIterator[bytes]:
         """All events up to a position, as lines, in pieces. No connection is held while a piece is with its reader."""
         size = LAST_POSITION if wanted.looked_up else LINE_POSITIONS
-        ahead = deque[tuple[int, asyncio.Task[LogText]]]()
+        ahead = deque[tuple[int, asyncio.Task[LogEvents]]]()
         try:
             while first <= until or ahead:
                 while first <= until and len(ahead) <= LINES_AHEAD:
@@ -155,9 +128,9 @@ class Pages:
                 last, reading = ahead.popleft()
                 page = await reading
                 while True:
-                    if page.events:
-                        yield page.events + "\n"
-                    if page.next is None or page.next > last:
+                    if len(page.rows):
+                        yield _lines(page.events)
+                    if not page.more or page.next is None:
                         break
                     page = await self._range(wanted, page.next, last)
         finally:
@@ -165,66 +138,45 @@ class Pages:
                 reading.cancel()
             await asyncio.gather(*(reading for _, reading in ahead), return_exceptions=True)
 
-    async def _range(self, wanted: Filter, first: int, last: int) -> LogText:
-        """All of a range where it is small, as ranges are; else its beginning."""
-        if not wanted.looked_up:
-            values = {**wanted.parameters(), "first": first, "last": last, "most_bytes": PAGE_BYTES}
-            row = await self._row("log_range", values)
-            if row is not None and row[0]:
-                return LogText(row[1] or "", 0, last + 1)
-        return await self._forward(wanted, first, _Shape(LINES, LINE_POSITIONS), last)
+    async def _range(self, wanted: Filter, first: int, last: int) -> LogEvents:
+        return await self._forward(wanted, first, last, LINE_POSITIONS, LINES_BYTES)
 
     async def fresh(self, after: int, limit: int) -> list[Fresh]:
         """The next events behind a position, at most `limit` and 8 MiB."""
-        values = {"after": after, "limit": limit, "most_bytes": PAGE_BYTES}
-        text = statement("eventstore_svc", "fresh_events")
+        rows = await self._fetch("fresh_events", {"after": after, "limit": limit, "most_bytes": PAGE_BYTES})
+        json = rows.column(5)
+        return [
+            Fresh(
+                position=rows.number(row, 0),
+                event_id=rows.text(row, 1) or "",
+                entity_type=rows.text(row, 2) or "",
+                action=rows.text(row, 3) or "",
+                correlation_id=rows.text(row, 4),
+                json=json[row],
+            )
+            for row in range(len(rows))
+        ]
 
-        async def fetch(connection: AsyncConnection) -> list[Fresh]:
-            async with connection.cursor(binary=True) as cursor:
-                await cursor.execute(text, values)
-                return [Fresh(*row) for row in await cursor.fetchall()]
-
-        return await use(self._pool, fetch)
-
-    async def event(self, event_id: UUID) -> str:
+    async def event(self, event_id: UUID) -> bytes:
         """One event as JSON; raises NotFound."""
-        row = await self._row("event_by_id", {"event_id": event_id})
-        if row is None:
+        rows = await self._fetch("event_by_id", {"event_id": event_id})
+        if not len(rows):
             raise NotFound(f"There is no event {event_id}")
-        return str(row[0])
+        return rows.column(0)[0]
 
-    async def _forward(self, wanted: Filter, first: int, shape: _Shape, until: int) -> LogText:
-        # A selector that nothing matches must not walk the whole log in one request.
-        reach = LAST_POSITION if wanted.looked_up else first + SCAN_POSITIONS - 1
-        last = min(reach, until)
-        text, count, _, greatest, size, end = await self._page(wanted, first, last, shape)
-        after = greatest + 1 if _is_full(count, size, shape) else max(min(last, end) + 1, first)
-        return LogText(text, count, after)
+    async def _forward(self, wanted: Filter, first: int, last: int, limit: int, most_bytes: int) -> LogEvents:
+        """A page of a range. `next` goes past what was found; `more` only tells of what the limits have left."""
+        rows = await self._page(wanted, first, last, limit, most_bytes, "forward")
+        after = rows.number(len(rows) - 1, 1) + 1 if len(rows) else first
+        return LogEvents(rows, after, _is_full(rows, limit))
 
-    async def _backward(self, wanted: Filter, first: int, shape: _Shape) -> LogText:
-        last = 1 if wanted.looked_up else max(1, first - SCAN_POSITIONS + 1)
-        text, count, least, _, size, _ = await self._page(wanted, last, first, shape)
-        after = (least if _is_full(count, size, shape) else last) - 1
-        return LogText(text, count, after if after > 0 else None)
+    async def _page(self, wanted: Filter, low: int, high: int, limit: int, most_bytes: int, direction: str) -> Rows:
+        values = {**wanted.parameters(), "first": low, "last": high, "limit": limit, "most_bytes": most_bytes}
+        return await self._fetch(f"{'linked' if wanted.looked_up else 'log'}_page_{direction}", values)
 
-    async def _page(self, wanted: Filter, low: int, high: int, shape: _Shape) -> tuple[str, int, int, int, int, int]:
-        """Events, how many, least and greatest position, bytes of payloads, and the log's end."""
-        values = {**wanted.parameters(), "first": low, "last": high, "limit": shape.limit, "most_bytes": PAGE_BYTES,
-                  **shape.form._asdict()}  # fmt: skip
-        kind = "linked" if wanted.looked_up else "log"
-        row = await self._row(f"{kind}_page_{'forward' if shape.forward else 'backward'}", values)
-        text, count, least, greatest, size, end = row or (None, 0, 0, 0, 0, 0)
-        return text or "", count, least or 0, greatest or 0, size or 0, end
 
-    async def _row(self, name: str, values: dict[str, Any]) -> tuple[Any, ...] | None:
-        text = statement("eventstore_svc", name)
-
-        async def fetch(connection: AsyncConnection) -> tuple[Any, ...] | None:
-            async with connection.cursor(binary=True) as cursor:
-                await cursor.execute(text, values)
-                return await cursor.fetchone()
-
-        return await use(self._pool, fetch)
+def _named(stream: tuple[str, str]) -> dict[str, Value]:
+    return {"entity_type": stream[0], "originator_id": stream[1]}
 
 
 def unknown_stream(stream: tuple[str, str], when: str = "") -> NotFound:
@@ -232,15 +184,18 @@ def unknown_stream(stream: tuple[str, str], when: str = "") -> NotFound:
     return NotFound(f"There is no stream of {stream[0]} {stream[1]!r}{when}")
 
 
-def _is_full(count: int, size_bytes: int, shape: _Shape) -> bool:
+def one_line(event: bytes) -> bytes:
+    """The same JSON on one line: raw line ends stand only between its tokens, where a space says the same."""
+    return event.replace(b"\n", b" ").replace(b"\r", b" ")
+
+
+def _lines(events: list[bytes]) -> bytes:
+    lines = b"\n".join(events)
+    if lines.count(b"\n") >= len(events) or b"\r" in lines:  # hardly ever
+        lines = b"\n".join([one_line(event) for event in events])
+    return lines + b"\n"
+
+
+def _is_full(rows: Rows, limit: int) -> bool:
     """Whether a page ended because of its limits, so that there may be more."""
-    return count == shape.limit or size_bytes >= PAGE_BYTES
-
-
-def _as_uuid(text: str | None) -> UUID | None:
-    """The event id that a correlation id is, where it is one in the form we make."""
-    try:
-        found = UUID(text or "")
-    except ValueError:
-        return None
-    return found if str(found) == text else None
+    return len(rows) == limit or (len(rows) > 0 and bool(rows.number(len(rows) - 1, 2)))

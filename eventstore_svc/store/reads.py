@@ -26,7 +26,7 @@ APPENDED_BY_ID = statement("eventstore_svc", "appended_by_id")
 LAST_VERSION = 2**31 - 1
 # A selector that nothing matches must not walk the whole log in one request: so many positions at most, then `next`.
 SCAN_POSITIONS = 100_000
-# Payloads of one page: a page ends when it has so much, whatever its limit in events.
+# Payloads and metadata of one page: a page ends when it has so much, whatever its limit in events.
 PAGE_BYTES = 8 * 1024 * 1024
 
 
@@ -121,9 +121,9 @@ def is_full(events: list[Stored], limit: int) -> bool:
     if len(events) == limit:
         return True
     # A character has at most four bytes: only a page that may be full is counted exactly.
-    if 4 * sum(len(event.payload) for event in events) < PAGE_BYTES:
+    if 4 * sum(len(event.payload) + len(event.metadata) for event in events) < PAGE_BYTES:
         return False
-    return sum(len(event.payload.encode()) for event in events) >= PAGE_BYTES
+    return sum(len(event.payload.encode()) + len(event.metadata.encode()) for event in events) >= PAGE_BYTES
 
 
 def selected(selector: Selector) -> dict[str, Any]:

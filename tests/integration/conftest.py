@@ -9,6 +9,7 @@ from eskit.settings import Settings
 from eventstore_svc.app import eventstore_app
 from infra.local.broker import KafkaBroker
 from tests.integration.eventstore_calls import Api
+from tests.integration.waiting import Live, open_live
 from tests.services import config_for, own_log, running
 
 
@@ -30,3 +31,10 @@ async def api(config: Settings) -> AsyncIterator[Api]:
     small = config_for(config.database_url, max_body_bytes=200_000, max_event_bytes=50_000, max_events=10)
     async with running(eventstore_app(small), small, "eventstore_port") as url, aiohttp.ClientSession() as session:
         yield Api(url, session)
+
+
+@pytest.fixture
+async def live(config: Settings) -> AsyncIterator[Live]:
+    """A running event store with its feed at hand, and short times."""
+    async with open_live(config) as opened:
+        yield opened

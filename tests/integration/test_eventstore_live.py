@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 
 import pytest
 
-from eskit.settings import Settings
-from tests.integration.waiting import Live, append, open_live
+from tests.integration.waiting import Live, append
 from tests.services import until
 from tests.sse import messages
-
-
-@pytest.fixture
-async def live(config: Settings) -> AsyncIterator[Live]:
-    async with open_live(config) as opened:
-        yield opened
 
 
 async def test_a_poll_is_answered_by_the_next_event(live: Live) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator
 
 import aiohttp
 import psycopg
@@ -20,15 +19,9 @@ from infra.local.postgres import PostgresServer
 from tests import stack
 from tests.integration.appending import load, new_event
 from tests.integration.eventstore_calls import GOOD, Api
-from tests.integration.waiting import Live, append, open_live
+from tests.integration.waiting import Live, append
 from tests.services import config_for, running, until
 from tests.sse import messages
-
-
-@pytest.fixture
-async def live(config: Settings) -> AsyncIterator[Live]:
-    async with open_live(config) as opened:
-        yield opened
 
 
 async def test_readers_that_come_go_and_resume_miss_nothing(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import aiohttp
 import psycopg
@@ -64,17 +64,23 @@ def path_of(kind: str, ident: str) -> str:
 
 
 async def walk(api: Api, path: str, parameter: str) -> list[dict[str, Any]]:
-    """All pages, once by `next` and once by links, which must agree."""
+    """All pages by their links, which end by themselves and agree with `next`."""
     found: list[dict[str, Any]] = []
     link: str | None = path
     while link:
         status, page, headers = await api.call("GET", link)
         assert status == 200, page
         found += page["events"]
-        assert (page["next"] is None) == ("Link" not in headers)
-        if page["next"] is not None:
+        link = None
+        if "Link" in headers:
             assert f"{parameter}={page['next']}" in headers["Link"]
-        link = headers["Link"][1 : headers["Link"].index(">")] if "Link" in headers and page["events"] else None
+            link = headers["Link"][1 : headers["Link"].index(">")]
+        elif page["next"] is not None:
+            # Only the log, forward, says where to ask again later: behind its end.
+            assert "direction=backward" not in path
+            end = (await api.get("/v1/log/head"))[1]["position"]
+            asked = int(dict(parse_qsl(urlsplit(path).query)).get("from", 1))
+            assert page["next"] == max(end + 1, asked)
     return found
 
 

@@ -124,7 +124,7 @@ async def test_who_still_sends_gets_to_read_what_was_wrong(monkeypatch: pytest.M
 
 
 async def test_who_was_told_what_was_wrong_and_stays_is_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eskit.web.server.LINGER_S", 0.3)
+    monkeypatch.setattr("eskit.web.connection.LINGER_S", 0.3)
     async with server(monkeypatch) as running:
         reader, writer = await running.send(b"nonsense\r\n\r\n")
         assert (await answer(reader))[0] == 400

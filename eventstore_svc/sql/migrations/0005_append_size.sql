@@ -1,5 +1,7 @@
 -- What was appended together stays known: a repeat of a part of an atomic append is told from a repeat of all of it.
-ALTER TABLE events ADD COLUMN append_size smallint CHECK (append_size >= 0);
+-- NOT VALID: there is nothing to check in rows that are there already, and it would read all of a long log to find out.
+ALTER TABLE events ADD COLUMN append_size smallint;
+ALTER TABLE events ADD CONSTRAINT events_append_size_check CHECK (append_size >= 0) NOT VALID;
 COMMENT ON COLUMN events.append_size IS
     'Of an append''s first event: how many it has; 0 for its others; NULL for what was stored before this was kept.';
 

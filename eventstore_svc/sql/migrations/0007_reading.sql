@@ -1,6 +1,12 @@
 -- What readers ask for beside ranges: events as the JSON of the contract, links of cause, the log and a stream as they were.
 
--- One event as REST answers it, made where the row is: a page reaches the service as one text, with no work for each row.
+-- A time as RFC 3339, in UTC, with all its microseconds.
+CREATE FUNCTION rfc3339(moment timestamptz) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT to_char(moment AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+$$;
+
+-- One event as REST answers it, made where the row is: nothing in the service has to look into it. Writing a time is a
+-- good part of the work, and most events have occurred when they were recorded: then it is written once.
 CREATE FUNCTION event_json(
     "position" bigint, event_id uuid, entity_type text, originator_id text, version integer, action text, payload text,
     metadata text, occurred_on timestamptz, recorded_at timestamptz
@@ -8,25 +14,24 @@ CREATE FUNCTION event_json(
     SELECT '{"position":' || position || ',"event_id":"' || event_id || '","originator":{"id":' || to_json(originator_id)
         || ',"version":' || version || '},"entity_type":"' || entity_type || '","event_type":"' || entity_type || '.' || action
         || '","payload":' || payload || ',"metadata":' || metadata
-        || ',"occurred_on":"' || to_char(occurred_on AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
-        || '","recorded_at":"' || to_char(recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || '"}'
+        || CASE WHEN occurred_on = recorded_at
+                THEN replace(',"occurred_on":"@","recorded_at":"@"}', '@', rfc3339(recorded_at))
+                ELSE ',"occurred_on":"' || rfc3339(occurred_on) || '","recorded_at":"' || rfc3339(recorded_at) || '"}' END
 $$;
 
--- The same JSON on one line: raw line ends stand only between its tokens, where a space says the same.
-CREATE FUNCTION one_line(value text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT CASE WHEN strpos(value, E'\n') > 0 OR strpos(value, E'\r') > 0 THEN translate(value, E'\n\r', '  ') ELSE value END
-$$;
-
--- NULL where the metadata holds what PostgreSQL cannot decode: \u0000, half a surrogate pair. Most hold no escape at all.
+-- PostgreSQL cannot decode \u0000, wherever in the metadata it stands: it is left out. Nor half a surrogate pair, which no
+-- client can send: NULL. (A backslash that stands for itself comes first in the patterns: what follows it is no escape.)
+-- Most metadata holds no escape at all.
 CREATE FUNCTION correlation_of(metadata text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT CASE WHEN strpos(metadata, '\u') = 0 OR metadata !~ '\\u(0000|[dD][89a-fA-F])'
-                THEN metadata::json ->> 'correlation_id' END
+    SELECT CASE WHEN strpos(metadata, '\u') = 0 THEN metadata::json ->> 'correlation_id'
+                WHEN regexp_replace(metadata, '\\\\', '', 'g') !~ '\\u[dD][89a-fA-F]'
+                THEN regexp_replace(metadata, '(\\\\)|\\u0000', '\1', 'g')::json ->> 'correlation_id' END
 $$;
 
 -- Most events start a chain of causes and correlate with themselves: those are found by their id and left out here.
--- By the id's beginning, because an entry of an index has to be short, and in its order: ids of ours grow with time, so
--- that new entries lie side by side.
-CREATE INDEX events_correlation ON events ("left"(correlation_of(metadata), 100) COLLATE "C")
+-- By the id's beginning, because an entry of an index has to be short. In the order of the log, so that a page of a long
+-- chain costs no more than that of a short one.
+CREATE INDEX events_correlation ON events ("left"(correlation_of(metadata), 100) COLLATE "C", position)
     WHERE correlation_of(metadata) <> event_id::text;
 
 -- The last position that was recorded at a moment or before; 0 for none. Positions are dense and their times never go
