@@ -112,6 +112,8 @@ def _new_event(event: EventIn, at: str, cause: Cause, first_id: UUID | None, set
         payload=_payload(event.payload, at, settings.max_depth),
         metadata=_encode({"correlation_id": correlation_id, **cause.given, **_checked(event.metadata, cause, at)}),
         occurred_on_us=_occurred(event.occurred_on, at),
+        at=at,
+        version_said_in="expected" if event.originator.version is None else "originator.version",
     )
 
 

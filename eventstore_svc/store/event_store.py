@@ -100,7 +100,7 @@ class EventStore:
             # One batch, one error; each caller gets its own, with its own ids.
             raise _unknown(events, error.detail) from error.__cause__
         except EskitError as error:
-            raise type(error)(error.detail) from error.__cause__
+            raise type(error)(error.detail, field=error.field, **error.extra) from error.__cause__
 
     async def _first_answers(self, appends: Sequence[Sequence[NewEvent]]) -> list[Appended | EskitError]:
         """The answers to appends whose ids are in the log."""

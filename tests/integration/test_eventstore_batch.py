@@ -59,9 +59,9 @@ async def test_each_append_has_its_result(api: Api) -> None:
         [],
         [5],
     ]
-    assert results[2]["problem"]["code"] == "version-conflict"
+    assert (results[2]["problem"]["code"], results[2]["problem"]["field"]) == ("version-conflict", "expected")
     assert results[3]["problem"]["field"] == "event_type"
-    assert results[7]["problem"]["field"] == "events[1].originator.version"
+    assert results[7]["problem"]["field"] == "events[1].expected"
     assert await positions(api) == [1, 2, 3, 4, 5]
 
 
