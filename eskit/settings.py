@@ -87,8 +87,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         int, Meta(ge=1, le=500), described("Deepest payload: objects and arrays within one another.")
     ] = 128
     max_queue: Annotated[
-        int, Meta(ge=1, le=1_000_000), described("Most appends that wait for the database before 503.")
+        int, Meta(ge=1, le=1_000_000), described("Most events that wait for the database before 503.")
     ] = 4096
+    max_queue_bytes: Annotated[Bytes, described("Most bytes of events that wait for the database before 503.")] = (
+        64 * 1024 * 1024
+    )
     max_batch: Annotated[int, Meta(ge=1, le=10_000), described("Most events of one group commit.")] = 1000
 
     tail_poll_s: Annotated[

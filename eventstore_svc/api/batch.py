@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta, Raw
 
-from eskit.errors import EskitError, InvalidRequest, TooLarge
+from eskit.errors import EskitError, InvalidRequest, Overloaded, TooLarge
 from eskit.settings import Settings
 from eskit.web import bodies
 from eskit.web.context import given_in_headers, given_request_id
@@ -72,10 +72,10 @@ async def append_batch(request: web.Request) -> web.StreamResponse:
     while you send. There is no limit on the number of lines, only on the length of each. A result without `line` is the
     last one, of a body that did not come to its end.
     """
-    if bodies.content_type(request) == NDJSON:
-        return await _stream(request)
     settings, store = request.app[bodies.SETTINGS], request.app[STORE]
     store.require_room()
+    if bodies.content_type(request) == NDJSON:
+        return await _stream(request)
     body = await bodies.read(request, JSON, NDJSON)
     parts = bodies.decode(body, _appends).appends
     if not 1 <= len(parts) <= settings.max_appends:
@@ -175,6 +175,6 @@ OPERATIONS = (
             example={"appends": [EXAMPLE]},
         ),
         answers={200: Content("A result for each append, in order.", {JSON: BatchAnswer, NDJSON: Result})},
-        errors=(TooLarge,),
+        errors=(TooLarge, Overloaded),
     ),
 )

@@ -27,14 +27,20 @@ class _Waiting(NamedTuple):
 
 
 class Batcher:
-    """The queue in front of the appender. No timer: a lone append goes at once, a crowd shares a commit."""
+    """The queue in front of the appender. No timer: a lone append goes at once, a crowd shares a commit.
 
-    def __init__(self, appender: Appender, *, max_batch: int, max_queue: int) -> None:
-        """`max_batch` is in events, `max_queue` in appends."""
+    The queue takes an append of any size as long as it is below its bounds, so no append is too large for it, and none
+    waits for ever while smaller ones pass. Over its bounds it is by one append at most.
+    """
+
+    def __init__(self, appender: Appender, *, max_batch: int, max_queue: int, max_queue_bytes: int) -> None:
+        """`max_batch` and `max_queue` are in events."""
         self._appender = appender
         self._max_batch = max_batch
         self._max_queue = max_queue
+        self._max_queue_bytes = max_queue_bytes
         self._queue: deque[_Waiting] = deque()
+        self._queued = self._queued_bytes = 0  # events that wait, and their bytes
         self._wake = asyncio.Event()
         self._taken = asyncio.Event()
         self.stopping = False
@@ -48,6 +54,8 @@ class Batcher:
         self.require_room()
         waiting = _waiting(events)
         self._queue.append(waiting)
+        self._queued += len(events)
+        self._queued_bytes += waiting.size_bytes
         self._wake.set()
         return waiting.outcome
 
@@ -55,13 +63,19 @@ class Batcher:
         """Raise what `submit` would: asked before the work on a request, it makes refusing cheap."""
         if self.stopping:
             raise Unavailable("The service is stopping; try again")
-        if len(self._queue) >= self._max_queue:
-            raise Overloaded(f"{self._max_queue} appends are waiting for the database; try again")
+        if self._queued >= self._max_queue:
+            raise Overloaded(f"{self._queued} events are waiting for the database (ESKIT_MAX_QUEUE); try again")
+        if self._queued_bytes >= self._max_queue_bytes:
+            message = f"{self._queued_bytes} bytes are waiting for the database (ESKIT_MAX_QUEUE_BYTES); try again"
+            raise Overloaded(message)
 
     async def room(self) -> None:
         """Return when the queue has room, or takes no more at all: for those who rather wait than be refused."""
-        while len(self._queue) >= self._max_queue and not self.stopping:
+        while self._full() and not self.stopping:
             await self._taken.wait()
+
+    def _full(self) -> bool:
+        return self._queued >= self._max_queue or self._queued_bytes >= self._max_queue_bytes
 
     async def run(self) -> None:
         """Store batches until `stop`. Not to be cancelled: a batch in flight would have an unknown outcome."""
@@ -74,9 +88,7 @@ class Batcher:
         finally:
             # However this ends, nobody may wait for an answer that does not come.
             self.stopping = True
-            for waiting in self._queue:
-                _fail(waiting, Unavailable("The service is stopping; try again"))
-            self._queue.clear()
+            self._give_up_waiting()
             self._taken.set()
             await self._appender.close()
 
@@ -87,10 +99,14 @@ class Batcher:
 
     def abandon(self) -> None:
         """Wait no longer for the database: what is in flight has an unknown outcome, what waits is not stored."""
+        self._give_up_waiting()
+        self._appender.sever()
+
+    def _give_up_waiting(self) -> None:
         for waiting in self._queue:
             _fail(waiting, Unavailable("The service is stopping; try again"))
         self._queue.clear()
-        self._appender.sever()
+        self._queued = self._queued_bytes = 0
 
     def _take(self) -> list[_Waiting]:
         batch: list[_Waiting] = []
@@ -105,6 +121,8 @@ class Batcher:
                 break
             ids |= waiting.given_ids
             batch.append(self._queue.popleft())
+            self._queued -= len(waiting.events)
+            self._queued_bytes -= waiting.size_bytes
         taken, self._taken = self._taken, asyncio.Event()
         taken.set()
         return batch

@@ -179,7 +179,9 @@ async def open_event_store(settings: Settings, application: str) -> AsyncIterato
         return await connections.connect(info, ours, context)
 
     appender = Appender(connect, connections.answer_s(settings))
-    batcher = Batcher(appender, max_batch=settings.max_batch, max_queue=settings.max_queue)
+    batcher = Batcher(
+        appender, max_batch=settings.max_batch, max_queue=settings.max_queue, max_queue_bytes=settings.max_queue_bytes
+    )
     tell = partial(notices.send, connect, ours, batcher.committed)
     async with connections.open_pool(settings, info, ours, context) as pool:
         telling, storing = asyncio.create_task(tell()), asyncio.create_task(batcher.run())
