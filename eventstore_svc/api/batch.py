@@ -10,6 +10,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta, Raw
 
+from eskit import logs
 from eskit.errors import EskitError, InvalidRequest, Overloaded, TooLarge
 from eskit.settings import Settings
 from eskit.web import bodies
@@ -22,6 +23,8 @@ from eventstore_svc.api.append_requests import Cause, EventIn, EventsIn, parse_a
 from eventstore_svc.api.lines import Line, lines
 from eventstore_svc.api.resources import STORE
 from eventstore_svc.store import Appended, EventStore, NewEvent, Submitted
+
+log = logs.get(__name__)
 
 # Pieces of a stream that may be on their way: one is parsed while others are stored and answered.
 PIECES = 2
@@ -112,6 +115,9 @@ def _begin(store: EventStore, line: Line, cause: Cause, settings: Settings) -> _
         return _Begun(line.number, events, store.submit(events))
     except EskitError as error:
         return _Begun(line.number, (), error)
+    except Exception:
+        log.exception("append failed", line=line.number)
+        return _Begun(line.number, (), EskitError("Something went wrong on our side"))
 
 
 async def _results(store: EventStore, begun: Sequence[_Begun]) -> list[Result]:
@@ -150,6 +156,9 @@ async def _read(request: web.Request, store: EventStore, pieces: _Pieces) -> Non
             await pieces.put(await _begun(store, found, cause, settings))
     except EskitError as error:
         await pieces.put(error)
+    except Exception:
+        log.exception("lines cannot be read")
+        await pieces.put(EskitError("Something went wrong on our side"))  # or nobody would end the answer
     else:
         await pieces.put(None)
 

@@ -13,6 +13,7 @@ from eskit.errors import EskitError, Overloaded, Unavailable
 from eventstore_svc.store.appender import Appender
 from eventstore_svc.store.batch import Answer, Outcome, outcomes
 from eventstore_svc.store.records import NewEvent
+from eventstore_svc.store.refused import Refused
 
 log = logs.get(__name__)
 
@@ -128,21 +129,30 @@ class Batcher:
         return batch
 
     async def _store(self, batch: list[_Waiting]) -> None:
-        appends = [waiting.events for waiting in batch]
-        try:
-            answer = await self._appender.store(appends)
-        except Exception as error:
-            if isinstance(error, EskitError):
-                log.warning("append failed", appends=len(batch), error=error.code, cause=repr(error.__cause__))
+        """Store a batch; of one that is refused, halves and halves of halves, in order, until the guilty are alone."""
+        parts = [batch]
+        while parts:
+            part = parts.pop()
+            try:
+                answer = await self._appender.store([waiting.events for waiting in part])
+            except Refused as refused:
+                if len(part) == 1:
+                    _blame(part[0], refused)
+                else:
+                    middle = len(part) // 2
+                    parts += [part[middle:], part[:middle]]  # the first half is next
+            except Exception as error:
+                if isinstance(error, EskitError):
+                    log.warning("append failed", appends=len(part), error=error.code, cause=repr(error.__cause__))
+                else:
+                    log.exception("append failed", appends=len(part))
+                await self._appender.close()
+                for waiting in part:
+                    _fail(waiting, error)
             else:
-                log.exception("append failed", appends=len(batch))
-            await self._appender.close()
-            for waiting in batch:
-                _fail(waiting, error)
-        else:
-            self.committed.set()
-            # Not at once: the next batch is sent first, and Postgres works on it while these are answered.
-            asyncio.get_running_loop().call_soon(_answer, batch, answer)
+                self.committed.set()
+                # Not at once: the next batch is sent first, and Postgres works on it while these are answered.
+                asyncio.get_running_loop().call_soon(_answer, part, answer)
 
 
 _NONE: frozenset[UUID] = frozenset()
@@ -165,6 +175,13 @@ def _answer(batch: list[_Waiting], answer: Answer) -> None:
     for waiting, outcome in zip(batch, results, strict=True):
         if not waiting.outcome.done():
             waiting.outcome.set_result(outcome)
+
+
+def _blame(waiting: _Waiting, refused: Refused) -> None:
+    error = refused.error(waiting.events)
+    ids = [str(event.event_id) for event in waiting.events[:10]]
+    log.error("append refused", error=error.code, cause=repr(refused.__cause__), event_ids=ids)
+    _fail(waiting, error)
 
 
 def _fail(waiting: _Waiting, error: Exception) -> None:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from psycopg import AsyncConnection
 
+from eskit import logs
 from eskit.errors import EskitError, NotFound, OutcomeUnknown, TooLarge, Unavailable
 from eskit.events import Stored
 from eskit.postgres import connections
@@ -28,6 +29,8 @@ from eventstore_svc.store.reads import LAST_VERSION, Head, Page, StreamPage
 from eventstore_svc.store.records import Appended, NewEvent
 from eventstore_svc.store.repeats import Found, first_answer
 from eventstore_svc.store.streams import StreamInfo
+
+log = logs.get(__name__)
 
 Submitted = asyncio.Future[Outcome]
 """An append on its way."""
@@ -82,13 +85,18 @@ class EventStore:
         await self._batcher.room()
 
     async def settle(self, appends: Sequence[tuple[Sequence[NewEvent], Submitted]]) -> list[Appended | EskitError]:
-        """What became of appends that were submitted: the answer of each, or the error that `append` would raise."""
+        """What became of appends that were submitted: the answer of each, or the error that `append` would raise.
+
+        One that fails in a way nobody foresaw is an EskitError, and takes no other with it.
+        """
         settled: list[Appended | IdsKnown | EskitError] = []
         for events, submitted in appends:
             try:
                 settled.append(await self._outcome(events, submitted))
             except EskitError as error:
                 settled.append(error)
+            except Exception as error:  # noqa: BLE001 - whoever stores has logged it, once for all of a commit
+                settled.append(_unforeseen(error))
         known = [events for (events, _), outcome in zip(appends, settled, strict=True) if isinstance(outcome, IdsKnown)]
         answers = iter(await self._first_answers(known))
         return [next(answers) if isinstance(outcome, IdsKnown) else outcome for outcome in settled]
@@ -111,6 +119,9 @@ class EventStore:
         except Unavailable as error:
             # They are in the log: "nothing was stored" would be wrong.
             return [_unknown(events, error.detail) for events in appends]
+        except Exception as error:
+            log.exception("first answers cannot be read", appends=len(appends))
+            return [_unforeseen(error) for _ in appends]
         by_id = {UUID(row.event.event_id): row for row in found}
         return [_repeated(events, by_id) for events in appends]
 
@@ -161,6 +172,16 @@ def _repeated(events: Sequence[NewEvent], by_id: Mapping[UUID, Found]) -> Append
         return first_answer(events, [by_id[event.event_id] for event in events if event.event_id in by_id])
     except EskitError as error:
         return error
+    except Exception as error:
+        log.exception("a first answer cannot be told")
+        return _unforeseen(error)
+
+
+def _unforeseen(error: Exception) -> EskitError:
+    """For one append of several: the others have answers of their own."""
+    found = EskitError("Something went wrong on our side")
+    found.__cause__ = error
+    return found
 
 
 def _unknown(events: Sequence[NewEvent], detail: str) -> OutcomeUnknown:
