@@ -36,7 +36,10 @@ EVENT_OR_EVENTS = {"anyOf": [{"$ref": f"#/components/schemas/{name}"} for name i
 class AppendsIn(msgspec.Struct, forbid_unknown_fields=True):
     """Independent appends: each is stored or refused by itself."""
 
-    appends: list[Annotated[Raw, Meta(extra_json_schema=EVENT_OR_EVENTS)]]
+    appends: Annotated[
+        list[Annotated[Raw, Meta(extra_json_schema=EVENT_OR_EVENTS)]],
+        Meta(extra_json_schema={"minItems": 1, "maxItems": Settings().max_appends}),
+    ]
 
 
 class Result(msgspec.Struct, omit_defaults=True):
@@ -107,9 +110,7 @@ async def _begun(store: EventStore, given: Sequence[Line], cause: Cause, setting
 
 def _begin(store: EventStore, line: Line, cause: Cause, settings: Settings) -> _Begun:
     if line.content is None:
-        limit = settings.max_body_bytes
-        message = f"The line has more than {limit} bytes (ESKIT_MAX_BODY_BYTES)"
-        return _Begun(line.number, (), TooLarge(message, limit_bytes=limit))
+        return _Begun(line.number, (), bodies.too_large("The line", settings))
     try:
         events = parse_append(line.content, cause, settings)
         return _Begun(line.number, events, store.submit(events))

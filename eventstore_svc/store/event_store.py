@@ -70,10 +70,11 @@ class EventStore:
         Raises TooLarge, Unavailable, Overloaded.
         """
         limit = self._settings.max_event_bytes
-        for index, event in enumerate(events):
+        for event in events:
             if event.size_bytes > limit:
-                message = f"events[{index}] has {event.size_bytes} bytes, {limit} are allowed (ESKIT_MAX_EVENT_BYTES)"
-                raise TooLarge(message, field=f"events[{index}].payload", limit_bytes=limit)
+                message = f"The event has {event.size_bytes} bytes, {limit} are allowed (ESKIT_MAX_EVENT_BYTES)"
+                larger = "payload" if len(event.payload) >= len(event.metadata) else "metadata"
+                raise TooLarge(message, field=event.field(larger), limit=limit)
         return self._batcher.submit(events)
 
     def require_room(self) -> None:
