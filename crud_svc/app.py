@@ -46,7 +46,7 @@ async def create(request: web.Request) -> Answer:
     queries.allow(request)
     preconditions.refuse(request, IF_MATCH, IF_NONE_MATCH)
     about = requests.about(request)
-    target = Target(requests.entity_type(request), str(about.event_id))
+    target = Target(requests.written_type(request), str(about.event_id))
     text = await requests.document(request, JSON)
     parse_object(text)
     return await _write(request, writes.create(target, about, text, check=lambda _: None))
@@ -55,7 +55,7 @@ async def create(request: web.Request) -> Answer:
 async def put(request: web.Request) -> Answer:
     """A whole document: in place of the present one (If-Match), or a new one (If-None-Match: *)."""
     queries.allow(request)
-    target = requests.target(request)
+    target = requests.written(request)
     creates = preconditions.creates(request)
     wanted = None if creates else preconditions.required(request)
     about = requests.about(request)
@@ -69,7 +69,7 @@ async def put(request: web.Request) -> Answer:
 async def patch(request: web.Request) -> Answer:
     """A change of the present document, as JSON Merge Patch or JSON Patch."""
     queries.allow(request)
-    target = requests.target(request)
+    target = requests.written(request)
     wanted = preconditions.required(request)
     about = requests.about(request)
     limit_bytes = requests.document_limit(request.app[bodies.SETTINGS].max_event_bytes)
@@ -89,7 +89,7 @@ async def patch(request: web.Request) -> Answer:
 async def delete(request: web.Request) -> Answer:
     """The end of an entity; its history stays, and it can be created anew."""
     queries.allow(request)
-    target = requests.target(request)
+    target = requests.written(request)
     wanted = preconditions.required(request)
     return await _write(request, writes.delete(target, requests.about(request), wanted))
 

@@ -141,7 +141,7 @@ class Entities:
         if event.size_bytes > self._limit_bytes:
             limit = self._limit_bytes
             message = f"The event would have {event.size_bytes} bytes, {limit} are allowed (ESKIT_MAX_EVENT_BYTES)"
-            raise TooLarge(message, limit_bytes=limit)
+            raise TooLarge(message, field="body", limit=limit)
         return event
 
     async def _first_answer(self, write: Write) -> Written | None:

@@ -65,7 +65,7 @@ def apply(document: dict[str, Any], patch: list[dict[str, Any]], most_bytes: int
             handled_bytes += _handled_bytes(result, operation, at)
             if handled_bytes > most_bytes:
                 message = f"{at}: the operations up to here add, copy and move more than {most_bytes} bytes"
-                raise TooLarge(message, field=at, limit_bytes=most_bytes)
+                raise TooLarge(message, field=at, limit=most_bytes)
             result = jsonpatch.JsonPatch([operation]).apply(result, in_place=True)
         except _REFUSED:
             raise PatchFailed(f"{at}: {_why(operation)}", field=at) from None

@@ -11,16 +11,15 @@ import msgspec
 from aiohttp import web
 
 from crud_svc.exact_json import parse_object
+from crud_svc.state import RESTORED
 from eskit import ids, names, times
 from eskit.errors import EskitError, InvalidRequest, TooLarge
 from eskit.web import bodies
 from eskit.web.context import CAUSES, correlation_id, given_in_headers
+from eskit.web.metadata import require_small
 
 IDEMPOTENCY_KEY, METADATA, OCCURRED_ON = "Idempotency-Key", "Eskit-Metadata", "Eskit-Occurred-On"
 
-MAX_METADATA_KEYS = 64
-MAX_METADATA_KEY = 100
-MAX_METADATA_VALUE = 4096
 # More than an event has beside the document: metadata from headers of 8 KB each, the id, the names, the patch's words.
 BESIDE_DOCUMENT_BYTES = 16 * 1024
 
@@ -48,14 +47,23 @@ class About(NamedTuple):
     occurred_on_us: int | None
 
 
-def entity_type(request: web.Request) -> str:
-    """The type in the path."""
-    return names.entity_type(request.match_info["type"], "type")
-
-
 def target(request: web.Request) -> Target:
-    """The entity in the path."""
-    return Target(entity_type(request), names.originator_id(request.match_info["id"], "id"))
+    """The entity in the path, to be read."""
+    return Target(
+        names.entity_type(request.match_info["type"], "type"), names.originator_id(request.match_info["id"], "id")
+    )
+
+
+def written_type(request: web.Request) -> str:
+    """The type in the path, of an entity to be written: with its longest action it must still be an event type."""
+    limit = request.app[bodies.SETTINGS].max_type_bytes - len(f".{RESTORED}")
+    return names.entity_type(request.match_info["type"], "type", limit)
+
+
+def written(request: web.Request) -> Target:
+    """The entity in the path, to be written."""
+    limit = request.app[bodies.SETTINGS].max_id_bytes
+    return Target(written_type(request), names.originator_id(request.match_info["id"], "id", limit))
 
 
 def document_limit(max_event_bytes: int) -> int:
@@ -84,7 +92,7 @@ def _at_most(limit: int, body: bytes, what: str) -> bytes:
 def too_large(has: str, size: int, limit: int) -> TooLarge:
     """The error for a document or a patch over its limit."""
     message = f"{has} {size} bytes, {limit} are allowed (from ESKIT_MAX_EVENT_BYTES)"
-    return TooLarge(message, limit_bytes=limit)
+    return TooLarge(message, field="body", limit=limit)
 
 
 def wants_document(request: web.Request) -> bool:
@@ -129,15 +137,11 @@ def _more_metadata(request: web.Request) -> dict[str, str]:
     except (EskitError, msgspec.ValidationError, UnicodeError):
         message = f"{METADATA} must be a JSON object of strings, each key once, in ASCII (escapes for other characters)"
         raise InvalidRequest(message, field=METADATA) from None
-    if len(found) > MAX_METADATA_KEYS:
-        raise InvalidRequest(f"{METADATA} has more than {MAX_METADATA_KEYS} keys", field=METADATA)
-    for key, value in found.items():
+    require_small(found, METADATA, request.app[bodies.SETTINGS], in_header=True)
+    for key in found:
         # Not both: what a gateway says in a header must not be overruled by what a client says.
         if header := _OWN_HEADER.get(key):
             raise InvalidRequest(f"{METADATA}: {key} has a header of its own, {header}", field=METADATA)
-        if not 1 <= len(key) <= MAX_METADATA_KEY or len(value) > MAX_METADATA_VALUE:
-            message = f"{METADATA}: keys have 1 to {MAX_METADATA_KEY} characters, values at most {MAX_METADATA_VALUE}"
-            raise InvalidRequest(message, field=METADATA)
     return found
 
 

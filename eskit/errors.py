@@ -45,7 +45,7 @@ class MalformedRequest(EskitError):
 
 
 class RequestTimeout(EskitError):
-    """The client did not send its body in time."""
+    """The client did not send the head of its request, or its body, in time."""
 
     status, code, title = 408, "request-timeout", "Request took too long to arrive"
 
@@ -111,13 +111,13 @@ class PreconditionFailed(EskitError):
 
 
 class TooLarge(EskitError):
-    """Body or event over its limit: `extra` has `limit_bytes`."""
+    """A body, a line or an event over its limit: `field` says which, `extra` has the `limit` in bytes."""
 
     status, code, title = 413, "too-large", "Too large"
 
 
 class UriTooLong(EskitError):
-    """The request line over its limit."""
+    """The request line over its limit: `field` is `request-line`, `extra` has the `limit` in bytes."""
 
     status, code, title = 414, "uri-too-long", "URI too long"
 
@@ -129,7 +129,7 @@ class UnsupportedMediaType(EskitError):
 
 
 class InvalidRequest(EskitError):
-    """The request can be read, but a field is wrong: `field` names it."""
+    """The request can be read, but a field is wrong: `field` names it. `extra` has the `limit` it is over, if any."""
 
     status, code, title = 422, "invalid-request", "Invalid request"
 
@@ -147,7 +147,7 @@ class PreconditionRequired(EskitError):
 
 
 class HeaderTooLarge(EskitError):
-    """A header over its limit."""
+    """A header over its limit, or too many of them: `field` is `headers`, `extra` has the `limit`."""
 
     status, code, title = 431, "header-too-large", "Header too large"
 

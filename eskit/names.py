@@ -8,11 +8,13 @@ from typing import NamedTuple
 
 from eskit.errors import InvalidRequest
 
+# What the log takes at most; settings may say less for what is new, and what is there already can still be named.
 MAX_ID_BYTES = 200
 MAX_TYPE_BYTES = 200
 
 _WORD = r"[A-Za-z_][A-Za-z0-9_]*"
 ENTITY_TYPE_PATTERN = rf"^{_WORD}(\.{_WORD})*$"
+EVENT_TYPE_PATTERN = rf"^{_WORD}(\.{_WORD})+$"
 _TYPE = re.compile(rf"{_WORD}(\.{_WORD})*")
 _CONSUMER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 # Control characters, the two Unicode line ends, halves of surrogate pairs: no log line or URL should meet them.
@@ -30,30 +32,39 @@ class EventType(NamedTuple):
 
 
 @lru_cache(maxsize=10_000)
-def event_type(text: str, field: str = "event_type") -> EventType:
+def event_type(text: str, field: str = "event_type", limit: int = MAX_TYPE_BYTES) -> EventType:
     """Split an event type at its last dot; raises InvalidRequest."""
     kind, dot, action = text.rpartition(".")
-    if not dot or not _TYPE.fullmatch(text) or len(text) > MAX_TYPE_BYTES:
-        wanted = "an entity type, a dot and an action, like `User.Created` (letters, digits, _; 200 bytes at most)"
+    if not dot or not _TYPE.fullmatch(text):
+        wanted = "an entity type, a dot and an action, like `User.Created` (letters, digits, _)"
         raise InvalidRequest(f"{field} must be {wanted}", field=field)
+    _require_short(text, field, limit)
     return EventType(kind, action)
 
 
 @lru_cache(maxsize=10_000)
-def entity_type(text: str, field: str = "entity_type") -> str:
+def entity_type(text: str, field: str = "entity_type", limit: int = MAX_TYPE_BYTES) -> str:
     """Check an entity type; raises InvalidRequest."""
-    if not _TYPE.fullmatch(text) or len(text) > MAX_TYPE_BYTES:
-        wanted = "words with dots between, like `com.acme.User` (letters, digits, _; 200 bytes at most)"
+    if not _TYPE.fullmatch(text):
+        wanted = "words with dots between, like `com.acme.User` (letters, digits, _)"
         raise InvalidRequest(f"{field} must be {wanted}", field=field)
+    _require_short(text, field, limit)
     return text
 
 
-def originator_id(text: str, field: str = "originator.id") -> str:
-    """Check an originator id: 1 to 200 bytes of UTF-8, no control characters; raises InvalidRequest."""
+def _require_short(text: str, field: str, limit: int) -> None:
+    if len(text) > limit:
+        message = f"{field} must have {limit} bytes at most (ESKIT_MAX_TYPE_BYTES, never over {MAX_TYPE_BYTES})"
+        raise InvalidRequest(message, field=field, limit=limit)
+
+
+def originator_id(text: str, field: str = "originator.id", limit: int = MAX_ID_BYTES) -> str:
+    """Check an originator id: 1 to `limit` bytes of UTF-8, no control characters; raises InvalidRequest."""
     if _UNPRINTABLE.search(text):
         raise InvalidRequest(f"{field} must not contain control characters", field=field)
-    if not 1 <= len(text.encode()) <= MAX_ID_BYTES:
-        raise InvalidRequest(f"{field} must have 1 to {MAX_ID_BYTES} bytes", field=field)
+    if not 1 <= len(text.encode()) <= limit:
+        message = f"{field} must have 1 to {limit} bytes (ESKIT_MAX_ID_BYTES, never over {MAX_ID_BYTES})"
+        raise InvalidRequest(message, field=field, limit=limit)
     if text in {".", ".."}:
         raise InvalidRequest(f"{field} must not be `.` or `..`: no URL can name it", field=field)
     return text

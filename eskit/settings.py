@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from eskit.errors import SettingsError
+from eskit.names import MAX_ID_BYTES, MAX_TYPE_BYTES
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
@@ -58,7 +59,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = "auto"
 
     pool_size: Annotated[
-        int, Meta(ge=1, le=1000), described("Database connections of one process, beside the append connection.")
+        int,
+        Meta(ge=1, le=1000),
+        described("Database connections of one process, beside three that append, tell of it and listen."),
     ] = 8
     pool_wait_s: Annotated[Seconds, described("Longest wait for a free connection before 503.")] = 2.0
     statement_timeout_s: Annotated[Seconds, described("Longest time of one database statement.")] = 30.0
@@ -75,6 +78,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_header_bytes: Annotated[
         int, Meta(ge=256, le=1 << 20), described("Largest request line, and largest header.")
     ] = 8190
+    max_headers: Annotated[int, Meta(ge=16, le=10_000), described("Most headers of one request.")] = 128
     max_body_bytes: Annotated[Bytes, described("Largest request body.")] = 8 * 1024 * 1024
     max_event_bytes: Annotated[
         Bytes, described("Largest event: payload, metadata, ids and names together. The topic must take it.")
@@ -86,9 +90,28 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_depth: Annotated[
         int, Meta(ge=1, le=500), described("Deepest payload: objects and arrays within one another.")
     ] = 128
-    max_queue: Annotated[
-        int, Meta(ge=1, le=1_000_000), described("Most appends that wait for the database before 503.")
+    max_id_bytes: Annotated[
+        int, Meta(ge=1, le=MAX_ID_BYTES), described("Longest originator id of a new event; may only be lowered.")
+    ] = MAX_ID_BYTES
+    max_type_bytes: Annotated[
+        int, Meta(ge=1, le=MAX_TYPE_BYTES), described("Longest event type of a new event; may only be lowered.")
+    ] = MAX_TYPE_BYTES
+    max_metadata_keys: Annotated[
+        int, Meta(ge=1, le=1000), described("Most metadata keys that a client may give an event.")
+    ] = 64
+    max_metadata_key: Annotated[int, Meta(ge=1, le=10_000), described("Longest metadata key, in characters.")] = 100
+    max_metadata_value: Annotated[
+        int, Meta(ge=1, le=1_000_000), described("Longest metadata value, in characters.")
     ] = 4096
+    max_metadata_header: Annotated[
+        int, Meta(ge=1, le=8190), described("Longest header that becomes a metadata value, in characters.")
+    ] = 256
+    max_queue: Annotated[
+        int, Meta(ge=1, le=1_000_000), described("Most events that wait for the database before 503.")
+    ] = 4096
+    max_queue_bytes: Annotated[Bytes, described("Most bytes of events that wait for the database before 503.")] = (
+        64 * 1024 * 1024
+    )
     max_batch: Annotated[int, Meta(ge=1, le=10_000), described("Most events of one group commit.")] = 1000
 
     tail_poll_s: Annotated[

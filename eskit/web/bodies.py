@@ -45,10 +45,15 @@ async def read(request: web.Request, *content_types: str) -> bytes:
     except TimeoutError:
         raise RequestTimeout(f"The body did not arrive within {settings.body_timeout_s:g} s") from None
     except web.HTTPRequestEntityTooLarge:
-        limit = settings.max_body_bytes
-        raise TooLarge(f"The body has more than {limit} bytes (ESKIT_MAX_BODY_BYTES)", limit_bytes=limit) from None
+        raise too_large("The body", settings) from None
     except (web.PayloadAccessError, ConnectionError):
         raise MalformedRequest("The body ended before its announced length") from None
+
+
+def too_large(what: str, settings: Settings) -> TooLarge:
+    """The error for a body, or a line of one, over its limit."""
+    limit = settings.max_body_bytes
+    return TooLarge(f"{what} has more than {limit} bytes (ESKIT_MAX_BODY_BYTES)", field="body", limit=limit)
 
 
 def decode(body: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T], at: str = "") -> T:

@@ -28,7 +28,6 @@ log = logs.get(__name__)
 
 LINGER_S = 2.0  # how long what still comes is thrown away after the last answer, so that the client gets to read that
 REFUSED_LINGER_S = 0.2  # the same where there are too many connections already
-MAX_HEADERS = 128
 _TOO_MANY = "Too many headers"
 
 
@@ -41,6 +40,7 @@ class Connection(RequestHandler):
         "_line_too_long",
         "_opened",
         "_patience",
+        "_settings",
         "_to_be_told",
         "_unread_bytes",
         "_unread_since",
@@ -51,6 +51,7 @@ class Connection(RequestHandler):
     def __init__(self, server: Server, **options: Any) -> None:
         """As aiohttp makes it."""
         super().__init__(server, **options)
+        self._settings = server.settings
         self._opened = self._loop.time()
         self._head_since = 0.0  # when the first byte of a head came that is not complete; 0: none
         self._line_too_long = False
@@ -167,10 +168,14 @@ class Connection(RequestHandler):
         limit = self.max_line_size
         if isinstance(exc, LineTooLong):
             if self._line_too_long:
-                return UriTooLong(f"The request line has more than {limit} bytes (ESKIT_MAX_HEADER_BYTES)", limit=limit)
-            return HeaderTooLarge(f"A header has more than {limit} bytes (ESKIT_MAX_HEADER_BYTES)", limit=limit)
+                message = f"The request line has more than {limit} bytes (ESKIT_MAX_HEADER_BYTES)"
+                return UriTooLong(message, field="request-line", limit=limit)
+            message = f"A header has more than {limit} bytes (ESKIT_MAX_HEADER_BYTES)"
+            return HeaderTooLarge(message, field="headers", limit=limit)
         if message.startswith(_TOO_MANY):
-            return HeaderTooLarge(f"The request has more than {MAX_HEADERS} headers", limit=MAX_HEADERS)
+            limit = self._settings.max_headers
+            message = f"The request has more than {limit} headers (ESKIT_MAX_HEADERS)"
+            return HeaderTooLarge(message, field="headers", limit=limit)
         return MalformedRequest(f"This is no request of HTTP/1.1 that can be read ({type(exc).__name__})")
 
     def look_after(self, now: float, settings: Settings) -> None:

@@ -10,21 +10,22 @@ from aiohttp import web
 
 from eskit.errors import InvalidRequest
 from eskit.ids import token
+from eskit.web.bodies import SETTINGS
 
 REQUEST_ID: web.RequestKey[str] = web.RequestKey("eskit_request_id", str)
 
 WAITS: web.RequestKey[bool] = web.RequestKey("eskit_waits", bool)
 """Set on requests that last long on purpose, so that nobody takes them for slow ones."""
 
-MAX_VALUE = 256
-_VALUE = re.compile(r"[\x20-\x7e]{1,256}")
+_REQUEST_ID = re.compile(r"[\x20-\x7e]{1,256}")
+_PRINTABLE = re.compile(r"[\x20-\x7e]+")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 def given_request_id(request: web.Request) -> str | None:
     """The client's `X-Request-Id` where it is a short printable text."""
     given = request.headers.get("X-Request-Id")
-    return given if given and _VALUE.fullmatch(given) else None
+    return given if given and _REQUEST_ID.fullmatch(given) else None
 
 
 def request_id(request: web.Request) -> str:
@@ -55,14 +56,21 @@ def given_in_headers(request: web.Request) -> dict[str, str]:
     for key, header in CAUSES:
         value = request.headers.get(header)
         if value is not None:
-            if not _VALUE.fullmatch(value):
-                raise InvalidRequest(f"{header} must have 1 to {MAX_VALUE} printable ASCII characters", field=header)
-            found[key] = value
+            found[key] = _checked(header, value, request.app[SETTINGS].max_metadata_header)
     trace = request.headers.get("traceparent")
     # The specification says to ignore a traceparent that is malformed, not to refuse the request.
     if trace and is_traceparent(trace):
         found["traceparent"] = trace
     return found
+
+
+def _checked(header: str, value: str, limit: int) -> str:
+    if not _PRINTABLE.fullmatch(value):
+        raise InvalidRequest(f"{header} must have printable ASCII characters, and nothing else", field=header)
+    if len(value) > limit:
+        message = f"{header} must have {limit} characters at most (ESKIT_MAX_METADATA_HEADER)"
+        raise InvalidRequest(message, field=header, limit=limit)
+    return value
 
 
 def correlation_id(request: web.Request, event_id: UUID) -> str:

@@ -16,10 +16,11 @@ from eskit.errors import (
     MalformedRequest,
     MethodNotAllowed,
     NotFound,
-    TooLarge,
     UnsupportedMediaType,
 )
+from eskit.settings import Settings
 from eskit.web.access_log import AccessLog
+from eskit.web.bodies import SETTINGS, too_large
 from eskit.web.context import WAITS, request_id
 from eskit.web.problems import problem_response
 
@@ -110,7 +111,7 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
             log.exception("request failed", request_id=request_id(request), error=error.code)
         return problem_response(error, request_id(request))
     except web.HTTPException as error:
-        return problem_response(_translated(error), request_id(request))
+        return problem_response(_translated(error, request.app[SETTINGS]), request_id(request))
     except Exception as error:
         if isinstance(error, ConnectionError) and (request.transport is None or request.transport.is_closing()):
             raise  # nobody is there to be answered: aiohttp goes on to the next
@@ -130,8 +131,8 @@ def _require_utf8(escaped: str, where: str) -> None:
         raise MalformedRequest(f"In the {where}, `%` must be followed by two hexadecimal digits", field=where)
 
 
-def _translated(error: web.HTTPException) -> EskitError:
+def _translated(error: web.HTTPException, settings: Settings) -> EskitError:
     """What aiohttp raises by itself, in our terms."""
     if isinstance(error, web.HTTPRequestEntityTooLarge):
-        return TooLarge("The body is too large")
+        return too_large("The body", settings)
     return MalformedRequest(error.reason or "The request cannot be read")

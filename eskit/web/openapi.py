@@ -69,6 +69,7 @@ _PROBLEM_SCHEMA = {
         "code": {"type": "string", "description": "Stable: what programs look at."},
         "detail": {"type": "string", "description": "For people: what is wrong, and what to do."},
         "field": {"type": "string", "description": "The input at fault."},
+        "limit": {"type": "integer", "description": "The limit that it is over, where it is over one."},
         "request_id": {"type": "string", "description": "What the service's log has."},
     },
 }

@@ -14,7 +14,7 @@ from aiohttp.web_protocol import RequestHandler
 from eskit.errors import EskitError, MalformedRequest, NotFound
 from eskit.ids import token
 from eskit.settings import Settings
-from eskit.web.connection import LINGER_S, MAX_HEADERS, Connection
+from eskit.web.connection import LINGER_S, Connection
 from eskit.web.problems import problem_response
 
 
@@ -91,7 +91,7 @@ class Runner(web.AppRunner):
             lingering_time=LINGER_S,
             max_line_size=settings.max_header_bytes,
             max_field_size=settings.max_header_bytes,
-            max_headers=MAX_HEADERS,
+            max_headers=settings.max_headers,
         )
         self._looking_after = asyncio.create_task(server.look_after_connections())
         return server

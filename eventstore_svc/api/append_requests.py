@@ -15,39 +15,67 @@ from eskit.ids import uuid7
 from eskit.settings import Settings
 from eskit.web.bodies import decode
 from eskit.web.context import is_traceparent
+from eskit.web.metadata import require_small
 from eventstore_svc.api.repeated_keys import refuse_repeated_keys
 from eventstore_svc.store import LAST_VERSION, NEXT, NEXT_OF_EXISTING, NewEvent
 
-MAX_METADATA_KEYS = 64
-MAX_METADATA_KEY = 100
-MAX_METADATA_VALUE = 4096
+# What the description says of limits are the defaults. Schemas only describe: it is told in words what breaks a limit.
+_LIMITS = Settings()
+_MetadataValue = Annotated[str, Meta(extra_json_schema={"maxLength": _LIMITS.max_metadata_value})]
+METADATA_SCHEMA = {
+    "maxProperties": _LIMITS.max_metadata_keys,
+    "propertyNames": {"minLength": 1, "maxLength": _LIMITS.max_metadata_key},
+}
 
 
 class OriginatorIn(msgspec.Struct, forbid_unknown_fields=True):
     """`version`: the version this event will take."""
 
-    id: str
-    version: int | None = None
+    id: Annotated[
+        str,
+        Meta(
+            description=f"1 to {_LIMITS.max_id_bytes} bytes of UTF-8 without control characters, not `.` or `..`.",
+            extra_json_schema={"minLength": 1, "maxLength": _LIMITS.max_id_bytes},
+        ),
+    ]
+    version: Annotated[int, Meta(extra_json_schema={"minimum": 1, "maximum": LAST_VERSION})] | None = None
 
 
 class EventIn(msgspec.Struct, forbid_unknown_fields=True):
     """One event as a client sends it."""
 
     originator: OriginatorIn
-    event_type: str
-    payload: Annotated[
-        Raw, Meta(description="A JSON object; kept as it is sent.", extra_json_schema={"type": "object"})
+    event_type: Annotated[
+        str,
+        Meta(
+            description="Entity type, a dot, action.",
+            extra_json_schema={"pattern": names.EVENT_TYPE_PATTERN, "maxLength": _LIMITS.max_type_bytes},
+        ),
     ]
-    metadata: dict[str, str] = {}
+    payload: Annotated[
+        Raw,
+        Meta(
+            description=f"A JSON object, nested {_LIMITS.max_depth} levels at most; kept as it is sent.",
+            extra_json_schema={"type": "object"},
+        ),
+    ]
+    metadata: Annotated[dict[str, _MetadataValue], Meta(extra_json_schema=METADATA_SCHEMA)] = {}
     event_id: UUID | None = None
     occurred_on: datetime | None = None
-    expected: Literal["any", "none", "exists"] | int | None = None
+    expected: (
+        Literal["any", "none", "exists"]
+        | Annotated[int, Meta(extra_json_schema={"minimum": 0, "maximum": LAST_VERSION - 1})]
+        | None
+    ) = None
 
 
 class EventsIn(msgspec.Struct, forbid_unknown_fields=True):
     """Several events in one atomic append."""
 
-    events: list[Annotated[Raw, Meta(extra_json_schema={"$ref": "#/components/schemas/EventIn"})]]
+    events: Annotated[
+        list[Annotated[Raw, Meta(extra_json_schema={"$ref": "#/components/schemas/EventIn"})]],
+        Meta(extra_json_schema={"minItems": 1, "maxItems": _LIMITS.max_events}),
+    ]
 
 
 class Cause(NamedTuple):
@@ -77,8 +105,8 @@ def parse_append(body: bytes, cause: Cause, settings: Settings) -> list[NewEvent
         return [event]
     parts = decode(body, _several).events
     if not 1 <= len(parts) <= settings.max_events:
-        message = f"events must have 1 to {settings.max_events} entries, not {len(parts)}"
-        raise InvalidRequest(message, field="events")
+        message = f"events must have 1 to {settings.max_events} entries, not {len(parts)} (ESKIT_MAX_EVENTS)"
+        raise InvalidRequest(message, field="events", limit=settings.max_events)
     several: list[EventIn] = []
     events: list[NewEvent] = []
     for index, part in enumerate(parts):
@@ -106,12 +134,16 @@ def _new_event(event: EventIn, at: str, cause: Cause, first_id: UUID | None, set
     return NewEvent(
         event_id=event_id,
         id_is_given=event.event_id is not None,
-        type=names.event_type(event.event_type, f"{at}event_type"),
-        originator_id=names.originator_id(event.originator.id, f"{at}originator.id"),
+        type=names.event_type(event.event_type, f"{at}event_type", settings.max_type_bytes),
+        originator_id=names.originator_id(event.originator.id, f"{at}originator.id", settings.max_id_bytes),
         wanted=_wanted(event, at),
         payload=_payload(event.payload, at, settings.max_depth),
-        metadata=_encode({"correlation_id": correlation_id, **cause.given, **_checked(event.metadata, cause, at)}),
+        metadata=_encode(
+            {"correlation_id": correlation_id, **cause.given, **_checked(event.metadata, cause, at, settings)}
+        ),
         occurred_on_us=_occurred(event.occurred_on, at),
+        at=at,
+        version_said_in="expected" if event.originator.version is None else "originator.version",
     )
 
 
@@ -153,18 +185,18 @@ def _wanted(event: EventIn, at: str) -> int:
     return version
 
 
-def _checked(metadata: dict[str, str], cause: Cause, at: str) -> dict[str, str]:
+def _checked(metadata: dict[str, str], cause: Cause, at: str, settings: Settings) -> dict[str, str]:
     """The event's own, within its limits. What the headers say a gateway may have set: a body must not overrule it."""
-    if len(metadata) > MAX_METADATA_KEYS:
-        raise InvalidRequest(f"{at}metadata has more than {MAX_METADATA_KEYS} keys", field=f"{at}metadata")
+    if not metadata:
+        return metadata
+    require_small(metadata, f"{at}metadata", settings)
+    given = cause.given
     for key, value in metadata.items():
-        field = f"{at}metadata.{key[:MAX_METADATA_KEY]}"
-        if not 1 <= len(key) <= MAX_METADATA_KEY or len(value) > MAX_METADATA_VALUE:
-            limits = f"keys have 1 to {MAX_METADATA_KEY} characters, values at most {MAX_METADATA_VALUE}"
-            raise InvalidRequest(f"{at}metadata: {limits}", field=field)
-        if cause.given.get(key, value) != value:
+        if given.get(key, value) != value:
+            field = f"{at}metadata.{key}"
             raise InvalidRequest(f"{field} is not what the request's header says", field=field)
         if key == "traceparent" and not is_traceparent(value):
+            field = f"{at}metadata.{key}"
             raise InvalidRequest(f"{field} does not have the form of W3C Trace Context", field=field)
     return metadata
 

@@ -10,7 +10,8 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta, Raw
 
-from eskit.errors import EskitError, InvalidRequest, TooLarge
+from eskit import logs
+from eskit.errors import EskitError, InvalidRequest, Overloaded, TooLarge
 from eskit.settings import Settings
 from eskit.web import bodies
 from eskit.web.context import given_in_headers, given_request_id
@@ -23,6 +24,8 @@ from eventstore_svc.api.lines import Line, lines
 from eventstore_svc.api.resources import STORE
 from eventstore_svc.store import Appended, EventStore, NewEvent, Submitted
 
+log = logs.get(__name__)
+
 # Pieces of a stream that may be on their way: one is parsed while others are stored and answered.
 PIECES = 2
 
@@ -33,7 +36,10 @@ EVENT_OR_EVENTS = {"anyOf": [{"$ref": f"#/components/schemas/{name}"} for name i
 class AppendsIn(msgspec.Struct, forbid_unknown_fields=True):
     """Independent appends: each is stored or refused by itself."""
 
-    appends: list[Annotated[Raw, Meta(extra_json_schema=EVENT_OR_EVENTS)]]
+    appends: Annotated[
+        list[Annotated[Raw, Meta(extra_json_schema=EVENT_OR_EVENTS)]],
+        Meta(extra_json_schema={"minItems": 1, "maxItems": Settings().max_appends}),
+    ]
 
 
 class Result(msgspec.Struct, omit_defaults=True):
@@ -72,10 +78,10 @@ async def append_batch(request: web.Request) -> web.StreamResponse:
     while you send. There is no limit on the number of lines, only on the length of each. A result without `line` is the
     last one, of a body that did not come to its end.
     """
-    if bodies.content_type(request) == NDJSON:
-        return await _stream(request)
     settings, store = request.app[bodies.SETTINGS], request.app[STORE]
     store.require_room()
+    if bodies.content_type(request) == NDJSON:
+        return await _stream(request)
     body = await bodies.read(request, JSON, NDJSON)
     parts = bodies.decode(body, _appends).appends
     if not 1 <= len(parts) <= settings.max_appends:
@@ -104,14 +110,15 @@ async def _begun(store: EventStore, given: Sequence[Line], cause: Cause, setting
 
 def _begin(store: EventStore, line: Line, cause: Cause, settings: Settings) -> _Begun:
     if line.content is None:
-        limit = settings.max_body_bytes
-        message = f"The line has more than {limit} bytes (ESKIT_MAX_BODY_BYTES)"
-        return _Begun(line.number, (), TooLarge(message, limit_bytes=limit))
+        return _Begun(line.number, (), bodies.too_large("The line", settings))
     try:
         events = parse_append(line.content, cause, settings)
         return _Begun(line.number, events, store.submit(events))
     except EskitError as error:
         return _Begun(line.number, (), error)
+    except Exception:
+        log.exception("append failed", line=line.number)
+        return _Begun(line.number, (), EskitError("Something went wrong on our side"))
 
 
 async def _results(store: EventStore, begun: Sequence[_Begun]) -> list[Result]:
@@ -150,6 +157,9 @@ async def _read(request: web.Request, store: EventStore, pieces: _Pieces) -> Non
             await pieces.put(await _begun(store, found, cause, settings))
     except EskitError as error:
         await pieces.put(error)
+    except Exception:
+        log.exception("lines cannot be read")
+        await pieces.put(EskitError("Something went wrong on our side"))  # or nobody would end the answer
     else:
         await pieces.put(None)
 
@@ -175,6 +185,6 @@ OPERATIONS = (
             example={"appends": [EXAMPLE]},
         ),
         answers={200: Content("A result for each append, in order.", {JSON: BatchAnswer, NDJSON: Result})},
-        errors=(TooLarge,),
+        errors=(TooLarge, Overloaded),
     ),
 )

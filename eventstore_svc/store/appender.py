@@ -16,6 +16,7 @@ from eskit.postgres.connections import sever, severed_after
 from eskit.postgres.statements import statement
 from eventstore_svc.store.batch import PARAMETERS, Answer, parameters
 from eventstore_svc.store.records import NewEvent
+from eventstore_svc.store.refused import Refused
 from eventstore_svc.store.statement_session import StatementSession
 
 log = logs.get(__name__)
@@ -24,6 +25,8 @@ APPEND = statement("eventstore_svc", "append")
 APPEND_NAME = "append"
 BINARY = [pq.Format.BINARY] * PARAMETERS
 OWN_BACKEND = statement("eventstore_svc", "own_backend")
+# Classes of SQLSTATE: bad data, violated constraints, exceptions that functions raise, and what went wrong inside.
+DATA_AT_FAULT = ("22", "23", "P0", "XX")
 END_BACKEND = statement("eventstore_svc", "end_backend")
 
 
@@ -48,10 +51,14 @@ class Appender:
         self.ending = False  # do not try to find out any more
 
     async def store(self, appends: Sequence[Sequence[NewEvent]]) -> Answer:
-        """Store a batch; raises Unavailable (nothing is stored), OutcomeUnknown."""
+        """Store a batch; raises Unavailable and Refused (nothing is stored), OutcomeUnknown."""
+        if self.ending:
+            raise Unavailable("The service is stopping; try again")
         try:
             return await self._execute(appends)
-        except psycopg.errors.UniqueViolation:
+        except Refused as refused:
+            if not isinstance(refused.__cause__, psycopg.errors.UniqueViolation):
+                raise
             # An id that was made here is in the log: of an append whose caller was told that nobody knows.
             return await self._execute(appends, may_be_stored=True)
         except OutcomeUnknown as unknown:
@@ -60,7 +67,8 @@ class Appender:
             # Every event has an id, so asking again finds out: what was stored is in the log, the rest is stored now.
             try:
                 return await self._execute(appends, may_be_stored=True)
-            except EskitError:
+            except (EskitError, Refused):
+                # Refused is the second attempt; of the first nobody knows.
                 raise unknown from unknown.__cause__
 
     async def close(self) -> None:
@@ -80,7 +88,10 @@ class Appender:
 
     async def _execute(self, appends: Sequence[Sequence[NewEvent]], *, may_be_stored: bool = False) -> Answer:
         connection = await self._connected(after_doubt=may_be_stored)
-        values = parameters(appends, may_be_stored=may_be_stored)
+        try:
+            values = parameters(appends, may_be_stored=may_be_stored)
+        except Exception as error:  # a value that has no form in an array; nothing was sent yet
+            raise Refused from error
         try:
             with boundary(), severed_after(connection, self._answer_s):
                 if self._session is None:
@@ -91,6 +102,8 @@ class Appender:
         except (Unavailable, psycopg.Error) as error:
             cause = error.__cause__ if isinstance(error, Unavailable) else error
             if _is_rolled_back(cause):
+                if _may_be_the_data(error):
+                    raise Refused from error
                 raise
             self._doubtful = self._backend
             await self.close()
@@ -132,6 +145,11 @@ async def _as_login(
             return await (await connection.execute(text, values)).fetchone()
         finally:
             await connection.execute("RESET ROLE")
+
+
+def _may_be_the_data(error: Exception) -> bool:
+    """Whether other appends may fare better: not where the statement is at fault, or the session has lost it."""
+    return isinstance(error, psycopg.Error) and (error.sqlstate or "").startswith(DATA_AT_FAULT)
 
 
 def _is_rolled_back(cause: BaseException | None) -> bool:

@@ -69,18 +69,16 @@ def outcomes(appends: Sequence[Sequence[NewEvent]], answer: Answer) -> list[Outc
         elif fault < 0:
             results.append(IdsKnown())
         else:
-            at_fault = fault - 1 - start
-            results.append(_conflict(append[at_fault], at_fault, places[fault - 1][1]))
+            results.append(_conflict(append[fault - 1 - start], places[fault - 1][1]))
         start = end
     return results
 
 
-def _conflict(event: NewEvent, index: int, actual: int) -> VersionConflict:
+def _conflict(event: NewEvent, actual: int) -> VersionConflict:
     stream = f"{event.type.entity_type} {event.originator_id!r}"
+    field = event.field(event.version_said_in)
     if event.wanted == NEXT_OF_EXISTING:
-        return VersionConflict(
-            f"Stream {stream} does not exist", field=f"events[{index}].expected", expected="exists", actual=actual
-        )
+        return VersionConflict(f"Stream {stream} does not exist", field=field, expected="exists", actual=actual)
     expected = event.wanted - 1
     message = f"Stream {stream} is at version {actual}, the append expected {expected}; read it and try again"
-    return VersionConflict(message, field=f"events[{index}].originator.version", expected=expected, actual=actual)
+    return VersionConflict(message, field=field, expected=expected, actual=actual)

@@ -13,6 +13,7 @@ from eskit.errors import EskitError, Overloaded, Unavailable
 from eventstore_svc.store.appender import Appender
 from eventstore_svc.store.batch import Answer, Outcome, outcomes
 from eventstore_svc.store.records import NewEvent
+from eventstore_svc.store.refused import Refused
 
 log = logs.get(__name__)
 
@@ -27,14 +28,20 @@ class _Waiting(NamedTuple):
 
 
 class Batcher:
-    """The queue in front of the appender. No timer: a lone append goes at once, a crowd shares a commit."""
+    """The queue in front of the appender. No timer: a lone append goes at once, a crowd shares a commit.
 
-    def __init__(self, appender: Appender, *, max_batch: int, max_queue: int) -> None:
-        """`max_batch` is in events, `max_queue` in appends."""
+    The queue takes an append of any size as long as it is below its bounds, so no append is too large for it, and none
+    waits for ever while smaller ones pass. Over its bounds it is by one append at most.
+    """
+
+    def __init__(self, appender: Appender, *, max_batch: int, max_queue: int, max_queue_bytes: int) -> None:
+        """`max_batch` and `max_queue` are in events."""
         self._appender = appender
         self._max_batch = max_batch
         self._max_queue = max_queue
+        self._max_queue_bytes = max_queue_bytes
         self._queue: deque[_Waiting] = deque()
+        self._queued = self._queued_bytes = 0  # events that wait, and their bytes
         self._wake = asyncio.Event()
         self._taken = asyncio.Event()
         self.stopping = False
@@ -48,6 +55,8 @@ class Batcher:
         self.require_room()
         waiting = _waiting(events)
         self._queue.append(waiting)
+        self._queued += len(events)
+        self._queued_bytes += waiting.size_bytes
         self._wake.set()
         return waiting.outcome
 
@@ -55,13 +64,19 @@ class Batcher:
         """Raise what `submit` would: asked before the work on a request, it makes refusing cheap."""
         if self.stopping:
             raise Unavailable("The service is stopping; try again")
-        if len(self._queue) >= self._max_queue:
-            raise Overloaded(f"{self._max_queue} appends are waiting for the database; try again")
+        if self._queued >= self._max_queue:
+            raise Overloaded(f"{self._queued} events are waiting for the database (ESKIT_MAX_QUEUE); try again")
+        if self._queued_bytes >= self._max_queue_bytes:
+            message = f"{self._queued_bytes} bytes are waiting for the database (ESKIT_MAX_QUEUE_BYTES); try again"
+            raise Overloaded(message)
 
     async def room(self) -> None:
         """Return when the queue has room, or takes no more at all: for those who rather wait than be refused."""
-        while len(self._queue) >= self._max_queue and not self.stopping:
+        while self._full() and not self.stopping:
             await self._taken.wait()
+
+    def _full(self) -> bool:
+        return self._queued >= self._max_queue or self._queued_bytes >= self._max_queue_bytes
 
     async def run(self) -> None:
         """Store batches until `stop`. Not to be cancelled: a batch in flight would have an unknown outcome."""
@@ -74,9 +89,7 @@ class Batcher:
         finally:
             # However this ends, nobody may wait for an answer that does not come.
             self.stopping = True
-            for waiting in self._queue:
-                _fail(waiting, Unavailable("The service is stopping; try again"))
-            self._queue.clear()
+            self._give_up_waiting()
             self._taken.set()
             await self._appender.close()
 
@@ -87,10 +100,14 @@ class Batcher:
 
     def abandon(self) -> None:
         """Wait no longer for the database: what is in flight has an unknown outcome, what waits is not stored."""
+        self._give_up_waiting()
+        self._appender.sever()
+
+    def _give_up_waiting(self) -> None:
         for waiting in self._queue:
             _fail(waiting, Unavailable("The service is stopping; try again"))
         self._queue.clear()
-        self._appender.sever()
+        self._queued = self._queued_bytes = 0
 
     def _take(self) -> list[_Waiting]:
         batch: list[_Waiting] = []
@@ -105,26 +122,37 @@ class Batcher:
                 break
             ids |= waiting.given_ids
             batch.append(self._queue.popleft())
+            self._queued -= len(waiting.events)
+            self._queued_bytes -= waiting.size_bytes
         taken, self._taken = self._taken, asyncio.Event()
         taken.set()
         return batch
 
     async def _store(self, batch: list[_Waiting]) -> None:
-        appends = [waiting.events for waiting in batch]
-        try:
-            answer = await self._appender.store(appends)
-        except Exception as error:
-            if isinstance(error, EskitError):
-                log.warning("append failed", appends=len(batch), error=error.code, cause=repr(error.__cause__))
+        """Store a batch; of one that is refused, halves and halves of halves, in order, until the guilty are alone."""
+        parts = [batch]
+        while parts:
+            part = parts.pop()
+            try:
+                answer = await self._appender.store([waiting.events for waiting in part])
+            except Refused as refused:
+                if len(part) == 1:
+                    _blame(part[0], refused)
+                else:
+                    middle = len(part) // 2
+                    parts += [part[middle:], part[:middle]]  # the first half is next
+            except Exception as error:
+                if isinstance(error, EskitError):
+                    log.warning("append failed", appends=len(part), error=error.code, cause=repr(error.__cause__))
+                else:
+                    log.exception("append failed", appends=len(part))
+                await self._appender.close()
+                for waiting in part:
+                    _fail(waiting, error)
             else:
-                log.exception("append failed", appends=len(batch))
-            await self._appender.close()
-            for waiting in batch:
-                _fail(waiting, error)
-        else:
-            self.committed.set()
-            # Not at once: the next batch is sent first, and Postgres works on it while these are answered.
-            asyncio.get_running_loop().call_soon(_answer, batch, answer)
+                self.committed.set()
+                # Not at once: the next batch is sent first, and Postgres works on it while these are answered.
+                asyncio.get_running_loop().call_soon(_answer, part, answer)
 
 
 _NONE: frozenset[UUID] = frozenset()
@@ -147,6 +175,13 @@ def _answer(batch: list[_Waiting], answer: Answer) -> None:
     for waiting, outcome in zip(batch, results, strict=True):
         if not waiting.outcome.done():
             waiting.outcome.set_result(outcome)
+
+
+def _blame(waiting: _Waiting, refused: Refused) -> None:
+    error = refused.error(waiting.events)
+    ids = [str(event.event_id) for event in waiting.events[:10]]
+    log.error("append refused", error=error.code, cause=repr(refused.__cause__), event_ids=ids)
+    _fail(waiting, error)
 
 
 def _fail(waiting: _Waiting, error: Exception) -> None:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from psycopg import AsyncConnection
 
+from eskit import logs
 from eskit.errors import EskitError, NotFound, OutcomeUnknown, TooLarge, Unavailable
 from eskit.events import Stored
 from eskit.postgres import connections
@@ -28,6 +29,8 @@ from eventstore_svc.store.reads import LAST_VERSION, Head, Page, StreamPage
 from eventstore_svc.store.records import Appended, NewEvent
 from eventstore_svc.store.repeats import Found, first_answer
 from eventstore_svc.store.streams import StreamInfo
+
+log = logs.get(__name__)
 
 Submitted = asyncio.Future[Outcome]
 """An append on its way."""
@@ -67,10 +70,11 @@ class EventStore:
         Raises TooLarge, Unavailable, Overloaded.
         """
         limit = self._settings.max_event_bytes
-        for index, event in enumerate(events):
+        for event in events:
             if event.size_bytes > limit:
-                message = f"events[{index}] has {event.size_bytes} bytes, {limit} are allowed (ESKIT_MAX_EVENT_BYTES)"
-                raise TooLarge(message, field=f"events[{index}].payload", limit_bytes=limit)
+                message = f"The event has {event.size_bytes} bytes, {limit} are allowed (ESKIT_MAX_EVENT_BYTES)"
+                larger = "payload" if len(event.payload) >= len(event.metadata) else "metadata"
+                raise TooLarge(message, field=event.field(larger), limit=limit)
         return self._batcher.submit(events)
 
     def require_room(self) -> None:
@@ -82,13 +86,18 @@ class EventStore:
         await self._batcher.room()
 
     async def settle(self, appends: Sequence[tuple[Sequence[NewEvent], Submitted]]) -> list[Appended | EskitError]:
-        """What became of appends that were submitted: the answer of each, or the error that `append` would raise."""
+        """What became of appends that were submitted: the answer of each, or the error that `append` would raise.
+
+        One that fails in a way nobody foresaw is an EskitError, and takes no other with it.
+        """
         settled: list[Appended | IdsKnown | EskitError] = []
         for events, submitted in appends:
             try:
                 settled.append(await self._outcome(events, submitted))
             except EskitError as error:
                 settled.append(error)
+            except Exception as error:  # noqa: BLE001 - whoever stores has logged it, once for all of a commit
+                settled.append(_unforeseen(error))
         known = [events for (events, _), outcome in zip(appends, settled, strict=True) if isinstance(outcome, IdsKnown)]
         answers = iter(await self._first_answers(known))
         return [next(answers) if isinstance(outcome, IdsKnown) else outcome for outcome in settled]
@@ -100,7 +109,7 @@ class EventStore:
             # One batch, one error; each caller gets its own, with its own ids.
             raise _unknown(events, error.detail) from error.__cause__
         except EskitError as error:
-            raise type(error)(error.detail) from error.__cause__
+            raise type(error)(error.detail, field=error.field, **error.extra) from error.__cause__
 
     async def _first_answers(self, appends: Sequence[Sequence[NewEvent]]) -> list[Appended | EskitError]:
         """The answers to appends whose ids are in the log."""
@@ -111,6 +120,9 @@ class EventStore:
         except Unavailable as error:
             # They are in the log: "nothing was stored" would be wrong.
             return [_unknown(events, error.detail) for events in appends]
+        except Exception as error:
+            log.exception("first answers cannot be read", appends=len(appends))
+            return [_unforeseen(error) for _ in appends]
         by_id = {UUID(row.event.event_id): row for row in found}
         return [_repeated(events, by_id) for events in appends]
 
@@ -161,6 +173,16 @@ def _repeated(events: Sequence[NewEvent], by_id: Mapping[UUID, Found]) -> Append
         return first_answer(events, [by_id[event.event_id] for event in events if event.event_id in by_id])
     except EskitError as error:
         return error
+    except Exception as error:
+        log.exception("a first answer cannot be told")
+        return _unforeseen(error)
+
+
+def _unforeseen(error: Exception) -> EskitError:
+    """For one append of several: the others have answers of their own."""
+    found = EskitError("Something went wrong on our side")
+    found.__cause__ = error
+    return found
 
 
 def _unknown(events: Sequence[NewEvent], detail: str) -> OutcomeUnknown:
@@ -179,7 +201,9 @@ async def open_event_store(settings: Settings, application: str) -> AsyncIterato
         return await connections.connect(info, ours, context)
 
     appender = Appender(connect, connections.answer_s(settings))
-    batcher = Batcher(appender, max_batch=settings.max_batch, max_queue=settings.max_queue)
+    batcher = Batcher(
+        appender, max_batch=settings.max_batch, max_queue=settings.max_queue, max_queue_bytes=settings.max_queue_bytes
+    )
     tell = partial(notices.send, connect, ours, batcher.committed)
     async with connections.open_pool(settings, info, ours, context) as pool:
         telling, storing = asyncio.create_task(tell()), asyncio.create_task(batcher.run())

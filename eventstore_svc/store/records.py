@@ -26,6 +26,13 @@ class NewEvent(msgspec.Struct, frozen=True, kw_only=True):
     payload: bytes  # a JSON object, UTF-8
     metadata: bytes  # a JSON object of strings, UTF-8
     occurred_on_us: int | None = None  # microseconds since 1970; None: when it is stored
+    # How its caller calls it, for errors that name a field: `events[2].` where it is one of several.
+    at: str = ""
+    version_said_in: str = "originator.version"
+
+    def field(self, name: str) -> str:
+        """A field of this event as its caller wrote it."""
+        return self.at + name
 
     @property
     def size_bytes(self) -> int:

@@ -28,25 +28,22 @@ def first_answer(asked: Sequence[NewEvent], found: Sequence[Found]) -> Appended:
     """The answer to an append whose ids are in the log; raises EventIdReused unless it is the same append again."""
     by_id = {UUID(row.event.event_id): row.event for row in found}
     sizes = {row.event.position: row.append_size for row in found}
-    for index, event in enumerate(asked):
+    for event in asked:
+        field = event.field("event_id")
         row = by_id.get(event.event_id)
         if row is None:
-            message = (
-                f"Other events of this request are in the log, events[{index}] is not; send the first request again"
-            )
-            raise EventIdReused(message, field=f"events[{index}].event_id", event_id=str(event.event_id))
+            message = f"Other events of this request are in the log, {field} is not; send the first request again"
+            raise EventIdReused(message, field=field, event_id=str(event.event_id))
         if not _same(event, row):
             message = f"The event id {event.event_id} is in the log at position {row.position}, with other content"
-            raise EventIdReused(
-                message, field=f"events[{index}].event_id", event_id=row.event_id, position=row.position
-            )
+            raise EventIdReused(message, field=field, event_id=row.event_id, position=row.position)
     rows = [by_id[event.event_id] for event in asked]
     if [row.position for row in rows] != list(range(rows[0].position, rows[0].position + len(rows))):
         message = "The events of this request are in the log, but were not stored together, or in another order"
-        raise EventIdReused(message, field="events[0].event_id", event_id=rows[0].event_id)
+        raise EventIdReused(message, field=asked[0].field("event_id"), event_id=rows[0].event_id)
     if sizes[rows[0].position] not in {None, len(rows)}:
         message = "The events of this request are a part of an append that is in the log; send all of it again"
-        raise EventIdReused(message, field="events[0].event_id", event_id=rows[0].event_id)
+        raise EventIdReused(message, field=asked[0].field("event_id"), event_id=rows[0].event_id)
     return Appended([Recorded(UUID(r.event_id), r.originator_id, r.version, r.position) for r in rows], new=False)
 
 

@@ -55,7 +55,7 @@ async def test_a_member_of_an_atomic_append_alone_is_refused(api: Api, five: Eve
     """Also in the form of one event without the list around it."""
     await api.append({"events": five})
     status, problem = await api.append(five[index])
-    assert (status, problem["code"]) == (409, "event-id-reused")
+    assert (status, problem["code"], problem["field"]) == (409, "event-id-reused", "event_id")
 
 
 @pytest.mark.parametrize(("first", "second"), [(1, 1), (2, 3), (1, 4), (4, 1)])

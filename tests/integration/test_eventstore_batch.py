@@ -59,9 +59,9 @@ async def test_each_append_has_its_result(api: Api) -> None:
         [],
         [5],
     ]
-    assert results[2]["problem"]["code"] == "version-conflict"
+    assert (results[2]["problem"]["code"], results[2]["problem"]["field"]) == ("version-conflict", "expected")
     assert results[3]["problem"]["field"] == "event_type"
-    assert results[7]["problem"]["field"] == "events[1].originator.version"
+    assert results[7]["problem"]["field"] == "events[1].expected"
     assert await positions(api) == [1, 2, 3, 4, 5]
 
 
@@ -95,7 +95,7 @@ async def test_without_a_cause_each_append_is_a_chain_of_its_own(api: Api) -> No
 @pytest.mark.parametrize(("body", "status", "field"), [
     (b"", 400, None), (b"{", 400, None), (b'{"appends":[]}', 422, "appends"), (b'{"appends":{}}', 422, "appends"),
     (b'{"events":[]}', 422, "events"), (b'{"appends":[' + b",".join([b"{}"] * 1001) + b"]}", 422, "appends"),
-    (b'{"appends":["' + b"x" * 300_000 + b'"]}', 413, None),
+    (b'{"appends":["' + b"x" * 300_000 + b'"]}', 413, "body"),
 ])  # fmt: skip
 async def test_a_body_that_is_no_batch(api: Api, body: bytes, status: int, field: str | None) -> None:
     headers = {"Content-Type": "application/json"}

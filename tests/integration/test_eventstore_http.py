@@ -45,7 +45,30 @@ async def test_version_conflict_tells_expected_and_actual(api: Api) -> None:
     await api.append(GOOD)
     status, problem = await api.append(GOOD | {"originator": {"id": "u1", "version": 5}})
     assert (status, problem["code"], problem["expected"], problem["actual"]) == (409, "version-conflict", 4, 1)
-    assert problem["field"] == "events[0].originator.version"
+    assert problem["field"] == "originator.version"
+
+
+CONFLICTS: list[tuple[dict[str, Any], str]] = [
+    ({"originator": {"id": "u1", "version": 5}}, "originator.version"),
+    ({"originator": {"id": "u1", "version": 5}, "expected": "exists"}, "originator.version"),
+    ({"originator": {"id": "u1", "version": 5}, "expected": 4}, "originator.version"),
+    ({"expected": 4}, "expected"),
+    ({"expected": "none"}, "expected"),
+    ({"originator": {"id": "new"}, "expected": "exists"}, "expected"),
+]
+
+
+@pytest.mark.parametrize(("said", "field"), CONFLICTS)
+async def test_a_version_conflict_names_the_field_as_the_client_wrote_it(
+    api: Api, said: dict[str, Any], field: str
+) -> None:
+    await api.append(GOOD)
+    assert (await api.append(GOOD | said))[1]["field"] == field
+    assert (await api.append({"events": [GOOD | said]}))[1]["field"] == f"events[0].{field}"
+    several = [GOOD | {"originator": {"id": "other"}}, GOOD | said]
+    assert (await api.append({"events": several}))[1]["field"] == f"events[1].{field}"
+    _, answer, _ = await api.call("POST", "/v1/events/batch", json={"appends": [GOOD | said, {"events": several}]})
+    assert [r["problem"]["field"] for r in answer["results"]] == [field, f"events[1].{field}"]
 
 
 @pytest.mark.parametrize(
@@ -87,6 +110,8 @@ async def test_same_event_id_with_other_content_is_refused(api: Api, other: dict
     await api.append(event)
     status, problem = await api.append(event | other)
     assert (status, problem["code"], problem["event_id"]) == (409, "event-id-reused", ID)
+    assert problem["field"] == "event_id"
+    assert (await api.append({"events": [event | other]}))[1]["field"] == "events[0].event_id"
     assert (await api.get("/v1/log/head"))[1]["position"] == 1
 
 

@@ -32,6 +32,9 @@ def app_for(config: Settings) -> web.Application:
     async def echo(request: web.Request) -> web.Response:
         return web.Response(body=await bodies.read(request, "application/json"))
 
+    async def careless(request: web.Request) -> web.Response:
+        return web.Response(body=await request.read())
+
     async def broken(_: web.Request) -> web.Response:
         raise ZeroDivisionError("secret: postgresql://user:geheim@host")
 
@@ -44,7 +47,12 @@ def app_for(config: Settings) -> web.Application:
     app = create_app(
         "test",
         config,
-        routes=[web.get("/slow", slow), web.post("/echo", echo), web.get("/broken", broken)],
+        routes=[
+            web.get("/slow", slow),
+            web.post("/echo", echo),
+            web.post("/careless", careless),
+            web.get("/broken", broken),
+        ],
         checks={"well": lambda _: well(), "unwell": lambda _: unwell()},
     )
     app[OPEN], app[BEGUN] = asyncio.Event(), asyncio.Event()
@@ -64,6 +72,17 @@ async def test_a_body_that_does_not_come_is_408() -> None:
             await writer.wait_closed()
     assert answer.startswith(b"HTTP/1.1 408")
     assert b"request-timeout" in answer
+
+
+async def test_a_body_over_its_limit_is_told_by_whomever_it_is_read() -> None:
+    config = config_for("", max_body_bytes=1024)
+    async with running(app_for(config), config, "eventstore_port") as url, aiohttp.ClientSession() as session:
+        for route in ("echo", "careless"):
+            headers = {"Content-Type": "application/json"}
+            async with session.post(f"{url}/{route}", data=b"x" * 1025, headers=headers) as response:
+                problem_ = await response.json()
+            assert (response.status, problem_["field"], problem_["limit"]) == (413, "body", 1024)
+            assert "ESKIT_MAX_BODY_BYTES" in problem_["detail"]
 
 
 async def test_an_unforeseen_error_shows_nothing_of_the_inside() -> None:
