@@ -115,16 +115,19 @@ def parse_append(body: bytes, cause: Cause, settings: Settings) -> list[NewEvent
         several.append(sent)
         events.append(_new_event(sent, f"{at}.", cause, events[0].event_id if events else None, settings))
     refuse_repeated_keys(body, several, [event.payload for event in events], listed=True)
-    _refuse_twice(events)
+    _check_ids(events)
     return events
 
 
-def _refuse_twice(events: list[NewEvent]) -> None:
+def _check_ids(events: list[NewEvent]) -> None:
+    """No id twice; and all have one or none has: by some of them alone a repeat cannot be told from a part."""
     seen: set[UUID] = set()
     for index, event in enumerate(events):
+        field = f"events[{index}].event_id"
         if event.event_id in seen:
-            message = f"events[{index}].event_id is that of an earlier event of this request"
-            raise InvalidRequest(message, field=f"events[{index}].event_id")
+            raise InvalidRequest(f"{field} is that of an earlier event of this request", field=field)
+        if event.id_is_given != events[0].id_is_given:
+            raise InvalidRequest(f"{field}: give every event of an append an id of yours, or none", field=field)
         seen.add(event.event_id)
 
 

@@ -21,6 +21,7 @@ from eskit.web.streamed import Writer, streamed
 from eventstore_svc.api.append import EXAMPLE, METADATA_HEADERS, AppendedEvent, appended_events
 from eventstore_svc.api.append_requests import Cause, EventIn, EventsIn, parse_append
 from eventstore_svc.api.lines import Line, lines
+from eventstore_svc.api.repeated_keys import refuse_two_lists
 from eventstore_svc.api.resources import STORE
 from eventstore_svc.store import Appended, EventStore, NewEvent, Submitted
 
@@ -87,8 +88,9 @@ async def append_batch(request: web.Request) -> web.StreamResponse:
     if not 1 <= len(parts) <= settings.max_appends:
         message = f"appends must have 1 to {settings.max_appends} entries, not {len(parts)} (ESKIT_MAX_APPENDS)"
         raise InvalidRequest(message, field="appends", limit=settings.max_appends)
-    cause = _cause(request)
-    begun = await _begun(store, [Line(0, bytes(part)) for part in parts], cause, settings)
+    entries = [bytes(part) for part in parts]
+    refuse_two_lists(body, entries)
+    begun = await _begun(store, [Line(0, entry) for entry in entries], _cause(request), settings)
     results = await _results(store, begun)
     for result in results:
         result.line = None

@@ -62,7 +62,7 @@ class Splitter:
         self._rest_bytes = 0
         if too_long:
             return Line(self._number, None)
-        content = content.strip()
+        content = content.strip(b" \t\r")
         return Line(self._number, content) if content else None
 
 

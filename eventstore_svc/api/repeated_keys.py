@@ -45,6 +45,14 @@ def refuse_repeated_keys(body: bytes, events: Sequence[Envelope], payloads: Iter
             raise InvalidRequest(f"{field} is given twice", field=field)
 
 
+def refuse_two_lists(body: bytes, entries: Iterable[bytes]) -> None:
+    """The same for a body that is nothing but one list, by its name, of entries that are looked at one by one."""
+    if body.count(b'"') - sum([entry.count(b'"') for entry in entries]) > 2:
+        (first, _), *more = _pairs(body)
+        if more:
+            raise InvalidRequest(f"{first} is given twice", field=first)
+
+
 def _least_quotes(event: Envelope) -> int:
     quotes = 12  # originator, id and its value, event_type and its value, payload
     if event.event_id is not None:

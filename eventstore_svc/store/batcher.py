@@ -50,6 +50,7 @@ class Batcher:
     def submit(self, events: Sequence[NewEvent]) -> asyncio.Future[Outcome]:
         """Queue an append: all its events or none. Appends are stored in the order of these calls.
 
+        But for one that has an event id of an append before it: it waits for the outcome of that, others may pass it.
         Raises Unavailable, Overloaded; so may the future, and OutcomeUnknown.
         """
         self.require_room()
@@ -71,12 +72,14 @@ class Batcher:
             raise Overloaded(message)
 
     async def room(self) -> None:
-        """Return when the queue has room, or takes no more at all: for those who rather wait than be refused."""
-        while self._full() and not self.stopping:
-            await self._taken.wait()
+        """Return when the queue has room, or takes no more at all: for those who rather wait than be refused.
 
-    def _full(self) -> bool:
-        return self._queued >= self._max_queue or self._queued_bytes >= self._max_queue_bytes
+        Half of it is left to those who would be refused: else a few who always have more take all that gets free.
+        """
+        while self._queued >= self._max_queue / 2 or self._queued_bytes >= self._max_queue_bytes / 2:
+            if self.stopping:
+                return
+            await self._taken.wait()
 
     async def run(self) -> None:
         """Store batches until `stop`. Not to be cancelled: a batch in flight would have an unknown outcome."""
@@ -110,20 +113,25 @@ class Batcher:
         self._queued = self._queued_bytes = 0
 
     def _take(self) -> list[_Waiting]:
+        """The next batch. An append with an id that is in it waits for the one after, which finds the id in the log."""
         batch: list[_Waiting] = []
+        passed: list[_Waiting] = []
         count = size = 0
         ids: set[UUID] = set()
-        while self._queue:
+        while self._queue and len(passed) <= self._max_batch:
             waiting = self._queue[0]
+            if not waiting.given_ids.isdisjoint(ids):
+                passed.append(self._queue.popleft())  # the others do not wait with it
+                continue
             count += len(waiting.events)
             size += waiting.size_bytes
-            # An id that is in this batch already waits for the next one, which finds it in the log.
-            if batch and (count > self._max_batch or size > MAX_BATCH_BYTES or not waiting.given_ids.isdisjoint(ids)):
+            if batch and (count > self._max_batch or size > MAX_BATCH_BYTES):
                 break
             ids |= waiting.given_ids
             batch.append(self._queue.popleft())
             self._queued -= len(waiting.events)
             self._queued_bytes -= waiting.size_bytes
+        self._queue.extendleft(reversed(passed))
         taken, self._taken = self._taken, asyncio.Event()
         taken.set()
         return batch

@@ -51,7 +51,7 @@ def _same(event: NewEvent, row: Stored) -> bool:
     return (
         (event.type.entity_type, event.type.action, event.originator_id)
         == (row.entity_type, row.action, row.originator_id)
-        and event.wanted in {NEXT, NEXT_OF_EXISTING, row.version}
+        and (event.wanted in {NEXT, row.version} or (event.wanted == NEXT_OF_EXISTING and row.version > 1))
         and event.occurred_on_us in {None, row.occurred_on_us}
         and _same_json(event.payload.decode(), row.payload)
         and _content(event.metadata) == _content(row.metadata)

@@ -29,7 +29,6 @@ CUTS = {
     "backwards": lambda e: e[::-1],
     "one more behind": lambda e: [*e, GOOD | {"event_id": str(uuid7())}],
     "one more before": lambda e: [GOOD | {"event_id": str(uuid7())}, *e],
-    "one without id more": lambda e: [*e, GOOD],
     "one exchanged": lambda e: [*e[:4], GOOD | {"event_id": str(uuid7())}],
 }
 

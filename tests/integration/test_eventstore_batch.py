@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from eskit.ids import uuid7
 from tests.integration.eventstore_calls import ID, Api
 
 NDJSON = {"Content-Type": "application/x-ndjson"}
@@ -129,3 +130,28 @@ async def test_no_lines_no_results(api: Api) -> None:
 async def test_another_type_is_refused(api: Api) -> None:
     status, problem, _ = await api.call("POST", "/v1/events/batch", data=b"x", headers={"Content-Type": "text/csv"})
     assert (status, problem["field"]) == (415, "Content-Type")
+
+
+async def test_two_lists_in_one_body_are_refused(api: Api) -> None:
+    one_list, other = (f'"appends":[{json.dumps(one(name))}]' for name in ("a", "b"))
+    body, headers = f"{{{one_list},{other}}}".encode(), {"Content-Type": "application/json"}
+    status, problem, _ = await api.call("POST", "/v1/events/batch", data=body, headers=headers)
+    assert (status, problem["field"]) == (422, "appends")
+    assert (await api.get("/v1/log/head"))[1]["position"] == 0
+
+
+async def test_ids_for_some_events_of_an_append_only_are_refused(api: Api) -> None:
+    events = [one("a") | {"event_id": str(uuid7())}, one("b")]
+    for order, field in ((events, "events[1].event_id"), (events[::-1], "events[1].event_id")):
+        status, problem = await api.append({"events": order})
+        assert (status, problem["field"]) == (422, field)
+
+
+async def test_a_repeat_that_expects_something_else_is_no_repeat(api: Api) -> None:
+    first = one("a") | {"event_id": str(uuid7())}
+    assert (await api.append(first))[0] == 201
+    assert (await api.append(first | {"expected": "none"}))[0] == 200
+    assert (await api.append(first | {"expected": "exists"}))[0] == 409
+    second = one("a") | {"event_id": str(uuid7())}
+    assert (await api.append(second))[0] == 201
+    assert (await api.append(second | {"expected": "exists"}))[0] == 200

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
 from psycopg import AsyncConnection
 
@@ -134,3 +135,37 @@ async def test_the_queue_is_bounded_in_bytes_too(config: Settings) -> None:
         await last
         await store.append(several(1))
         assert (await store.head()).position == 6
+
+
+async def test_who_repeats_one_id_again_and_again_keeps_nobody_else_waiting(config: Settings) -> None:
+    async with open_event_store(config, "test") as store:
+        async with held_up(config, store) as first:
+            same = msgspec.structs.replace(new_event("same"), id_is_given=True)
+            repeats = [store.submit([same]) for _ in range(50)]
+            other = store.submit([new_event("other")])
+        ways = [([new_event("first")], first), ([new_event("other")], other), *(([same], repeat) for repeat in repeats)]
+        settled = await store.settle(ways)
+    assert all(isinstance(one, Appended) for one in settled)
+    found = [(one.events[0].position, one.new) for one in settled if isinstance(one, Appended)]
+    assert found[:3] == [(1, True), (3, True), (2, True)]
+    assert found[3:] == [(2, False)] * 49
+
+
+async def test_who_waits_for_room_leaves_half_of_it_to_those_who_do_not(config: Settings) -> None:
+    small = config_for(config.database_url, max_queue=10)
+    async with open_event_store(small, "test") as store:
+        async with held_up(config, store):
+            waiting = 0
+            while True:
+                try:
+                    await asyncio.wait_for(store.room(), 0.2)
+                except TimeoutError:
+                    break
+                store.submit([new_event("line")])
+                waiting += 1
+            assert waiting == 5
+            for _ in range(5):
+                store.submit([new_event("other")])
+            with pytest.raises(Overloaded):
+                store.require_room()
+        await store.room()
