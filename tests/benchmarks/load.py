@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import random
 import sys
@@ -49,6 +50,27 @@ def _append(body: str, path: str = "", kind: str = "application/json") -> bytes:
     return (head + body).encode()
 
 
+def read_ten() -> bytes:
+    """One of the streams of ten events that `filling` makes."""
+    ident = hashlib.md5(str(random.randrange(200, 2000)).encode(), usedforsecurity=False).hexdigest()
+    return f"GET /v1/streams/User/s{ident}/events HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+
+
+def read_thousand() -> bytes:
+    """The stream of a thousand events that it makes."""
+    return b"GET /v1/streams/User/long/events HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def read_page() -> bytes:
+    """A page of the log, as large as pages get."""
+    return f"GET /v1/log?limit=1000&from={random.randrange(1, 19_000)} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+
+
+def get_head() -> bytes:
+    """The least that a GET can be."""
+    return b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
 def get_entity() -> bytes:
     """One entity out of a hundred."""
     return f"GET /v1/entities/User/user-{random.randrange(100)} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
@@ -65,14 +87,19 @@ KINDS: dict[str, Callable[[], bytes]] = {
     "append_hot": append_hot,
     "append10": append_ten,
     "lines": append_lines,
+    "read10": read_ten,
+    "read1000": read_thousand,
+    "page": read_page,
+    "livez": get_head,
     "get": get_entity,
     "create": create_entity,
 }
 
 
-def _is_whole(head: bytes, body: bytes) -> bool:
-    length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
-    return len(body) >= int(length) if length else body.endswith(b"\r\n0\r\n\r\n")
+def _is_whole(answer: bytearray, ending: int) -> bool:
+    """Of an answer whose head ends there."""
+    length = bytes(answer[:ending]).lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
+    return len(answer) >= ending + 4 + int(length) if length else answer.endswith(b"\r\n0\r\n\r\n")
 
 
 class Client(asyncio.Protocol):
@@ -81,7 +108,7 @@ class Client(asyncio.Protocol):
     def __init__(self, requests: Iterator[bytes], done: Callable[[float, bool], None]) -> None:
         self._requests = requests
         self._done = done
-        self._buffer = b""
+        self._buffer = bytearray()
         self._sent = 0.0
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -100,11 +127,12 @@ class Client(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
-        head, separator, body = self._buffer.partition(b"\r\n\r\n")
-        if not separator or not _is_whole(head, body):
+        ending = self._buffer.find(b"\r\n\r\n", 0, 65_536)
+        if ending < 0 or not _is_whole(self._buffer, ending):
             return
-        self._buffer = b""
-        self._done(time.perf_counter() - self._sent, head.startswith(b"HTTP/1.1 2"))
+        good = self._buffer.startswith(b"HTTP/1.1 2")
+        self._buffer.clear()
+        self._done(time.perf_counter() - self._sent, good)
         self._next()
 
     def connection_lost(self, exc: Exception | None) -> None:
