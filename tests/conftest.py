@@ -4,6 +4,7 @@ import os
 import uuid
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from infra.local.broker import KafkaBroker
@@ -13,6 +14,9 @@ from tests.containers import ContainerKafka, ContainerPostgres
 from tests.stack import Postgres
 
 _used = pytest.StashKey[list[str]]()
+
+# For an hour that nobody needs the machine: `make test ARGS="--hypothesis-profile=long -k http_model"`.
+hypothesis.settings.register_profile("long")
 
 
 def pytest_configure(config: pytest.Config) -> None:

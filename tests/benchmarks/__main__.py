@@ -6,10 +6,10 @@ import argparse
 import os
 from collections.abc import Callable
 
-from tests.benchmarks import append, batch, entity, growth, overload, processes, reads, relay, waiting
+from tests.benchmarks import append, batch, entity, growth, memory, overload, processes, reads, relay, waiting
 from tests.benchmarks.measure import say
 
-LONG = ("growth", "waiting")  # minutes: only where they are named
+LONG = ("growth", "waiting", "memory")  # minutes: only where they are named
 
 
 def main() -> None:
@@ -21,7 +21,10 @@ def main() -> None:
         "--events", type=int, default=200_000, help="events that the relay drains and readers read (default 200000)"
     )
     parser.add_argument("--largest", type=int, default=1_000_000, help="events that a log grows to (default 1000000)")
-    parser.add_argument("which", nargs="*", help="append batch reads processes overload relay entity growth waiting")
+    parser.add_argument("--megabytes", type=int, default=1000, help="of a body without an end (default 1000)")
+    parser.add_argument(
+        "which", nargs="*", help="append batch reads processes overload relay entity growth waiting memory"
+    )
     given = parser.parse_args()
     runs: dict[str, Callable[[], None]] = {
         "append": lambda: append.run(given.rounds, given.requests),
@@ -33,6 +36,7 @@ def main() -> None:
         "entity": lambda: entity.run(given.rounds, given.requests // 2),
         "growth": lambda: growth.run(given.rounds, given.requests, given.largest),
         "waiting": lambda: waiting.run(given.rounds),
+        "memory": lambda: memory.run(given.megabytes),
     }
     if unknown := set(given.which) - set(runs):
         parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(runs)}")

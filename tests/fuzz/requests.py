@@ -4,13 +4,31 @@ from __future__ import annotations
 
 import json
 import random
+from collections import deque
 from typing import Any, NamedTuple
 from urllib.parse import quote
 from uuid import UUID
 
 TEXTS = [
     *["", "a", "User", "ü", "\u2028", "\x00", "\ud800", "'; DROP TABLE events; --", "../../etc/passwd", "%", "%zz"],
-    *["null", "1e400", "-1", "0", "9" * 30, "x" * 300, "{}", "[]", "<script>", "\r\nX: y", "😀" * 60, "true", "*"],
+    *[
+        "null",
+        "1e400",
+        "0.05",
+        "nan",
+        "1e-9",
+        "-1",
+        "0",
+        "9" * 30,
+        "x" * 300,
+        "{}",
+        "[]",
+        "<script>",
+        "\r\nX: y",
+        "😀" * 60,
+        "true",
+        "*",
+    ],
     *["*.*", "User.*", "User.Created", "2026-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"],
     "0001-01-01T00:00:00+14:00",
 ]
@@ -25,10 +43,11 @@ PATHS = (
     *("/v1/events", "/v1/events/batch", "/v1/events/{id}", "/v1/streams", "/v1/streams/User/{id}", "/v1/log"),
     "/v1/log/head",
     *("/v1/streams/{id}/{id}/events", "/v1/streams/User/s1/events", "/livez", "/openapi.json", "/docs", "/", "/{id}"),
+    *("/readyz", "/metrics", "/v1/log/tail"),
 )
 PARAMETERS = (
     *("from", "limit", "selector", "direction", "entity_type", "correlation_id", "event_id", "from_version"),
-    *("to_version", "at", "position", "cursor", "x"),
+    *("to_version", "at", "position", "cursor", "wait", "x"),
 )
 METHODS = ("GET", "GET", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY")
 HEADERS = (
@@ -37,12 +56,19 @@ HEADERS = (
 )
 
 
+OLD = 300  # requests that may be sent again
+MOST_BYTES = 60_000  # of the log as lines: then the reader leaves
+Events = tuple[dict[str, Any], ...]
+
+
 class Request(NamedTuple):
     """The bytes, and what is known of it."""
 
     data: bytes
-    event_id: str | None = None  # of a good append: it is stored when the answer says so, and only then
+    events: Events = ()  # of a good append: what is stored when the answer says so, and only then
     head_only: bool = False
+    whole: bool = True  # it is a request, so an answer must come
+    lines_from: int = 0  # the log as lines, all of it, from here
 
 
 class Maker:
@@ -51,21 +77,21 @@ class Maker:
     def __init__(self, seed: int) -> None:
         """`seed`: of everything."""
         self._random = random.Random(seed)
+        self._old: deque[Events] = deque(maxlen=OLD)
+        self._made = 0  # events of good appends, so the log may have about as many
+        self._makers = {self._good: 22, self._again: 6, self._wrong_body: 22, self._batch: 14, self._read: 24,
+                        self._follow: 5, self._flipped: 5, self._noise: 2}  # fmt: skip
 
     def next(self) -> Request:
         """Any of them."""
-        kind = self._random.random()
-        if kind < 0.25:
-            return self._good()
-        if kind < 0.5:
-            return self._wrong_body()
-        if kind < 0.65:
-            return self._batch()
-        if kind < 0.93:
-            return self._read()
-        if kind < 0.98:
-            return self._flipped(self._good().data)
-        return Request(self._random.randbytes(self._random.randint(1, 300)) + b"\r\n\r\n")
+        (make,) = self._random.choices(list(self._makers), list(self._makers.values()))
+        return make()
+
+    def _noise(self) -> Request:
+        return Request(self._random.randbytes(self._random.randint(1, 300)) + b"\r\n\r\n", whole=False)
+
+    def _flipped(self) -> Request:
+        return Request(self._flip(self._good().data), whole=False)
 
     def _event(self) -> dict[str, Any]:
         chance = self._random
@@ -77,11 +103,53 @@ class Maker:
         }
         if chance.random() < 0.3:
             event["expected"] = chance.choice(["any", "none", "exists", 0, 3])
+        if chance.random() < 0.15:
+            event["originator"]["version"] = chance.choice([1, 2, 3, chance.randint(1, 500)])
+        if chance.random() < 0.2:
+            event["metadata"] = {"user": chance.choice(["a", "ü"]), "k": "v" * chance.randint(0, 9)}
+        if chance.random() < 0.2:
+            event["occurred_on"] = chance.choice(["2020-02-29T12:00:00Z", "1969-07-20T20:17:40.123456+05:30"])
         return event
 
     def _good(self) -> Request:
-        event = self._event()
-        return Request(self._post("/v1/events", json.dumps(event).encode()), event["event_id"])
+        count = 1 if self._random.random() < 0.8 else self._random.randint(1, 4)
+        events = tuple(self._event() for _ in range(count))
+        self._old.append(events)
+        self._made += count
+        return self._append(events)
+
+    def _append(self, events: Events) -> Request:
+        body = events[0] if len(events) == 1 else {"events": events}
+        return Request(self._post("/v1/events", json.dumps(body).encode()), events)
+
+    def _again(self) -> Request:
+        """What was sent before, whatever became of it: whole, in part, or with other content."""
+        if not self._old:
+            return self._good()
+        events = self._random.choice(self._old)
+        if self._random.random() < 0.5:
+            return self._append(events)
+        if self._random.random() < 0.5:
+            return self._append(events[: self._random.randint(1, len(events))])
+        return self._append((events[0] | {"payload": {"other": self._random.randint(0, 9)}}, *events[1:]))
+
+    def _follow(self) -> Request:
+        """The log as lines, as pages that are waited for, and live; perhaps from a place that is not there yet."""
+        chance = self._random
+        first = chance.randint(1, self._made + 2)
+        accept = b""
+        kind = chance.randrange(3)
+        if kind == 0:
+            accept = b"Accept: application/x-ndjson\r\n"
+            target = f"/v1/log?from={first}"
+        elif kind == 1:
+            target = f"/v1/log?from={first}&wait={chance.choice(['0.01', '0.1', '1e-3', '0.25'])}"
+            target += chance.choice(["", "&selector=*.Paid", "&entity_type=Nothing", "&limit=1"])
+        else:
+            target = "/v1/log/tail" + chance.choice(["", f"?from={first}", f"?from={first}&selector=*.Paid"])
+            accept = chance.choice([b"", f"Last-Event-ID: {first}\r\n".encode()])
+        data = f"GET {target} HTTP/1.1\r\nHost: x\r\n".encode() + accept + b"\r\n"
+        return Request(data, lines_from=first if kind == 0 else 0)
 
     def _spoiled(self) -> Any:
         chance = self._random
@@ -140,9 +208,6 @@ class Maker:
         target = path + ("?" + "&".join(pairs) if pairs else "")
         head = [f"{method} {target} HTTP/1.1".encode(), b"Host: x", *lines, b"", b""]
         return Request(b"\r\n".join(head), head_only=method == "HEAD")
-
-    def _flipped(self, data: bytes) -> Request:
-        return Request(self._flip(data))
 
     def _flip(self, data: bytes) -> bytes:
         changed = bytearray(data)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
 Request = list[dict[str, Any]]
 Place = tuple[UUID, int, int]  # id, version, position
+Stream = tuple[str, str]  # entity type, id
+
+# These tell how a request came, not what it says.
+TRANSPORT = {"correlation_id", "causation_id", "traceparent", "tracestate"}
 
 
 class Row(NamedTuple):
@@ -32,16 +37,16 @@ class Model:
     def __init__(self, head: int) -> None:
         self.head = head
         self.rows: dict[str, Row] = {}
-        self.versions: dict[str, int] = {}
+        self.versions: dict[Stream, int] = {}
         self.appends = 0
 
     def append(self, request: Request) -> Answer:
         ids = [event["event_id"] for event in request]
         if len(set(ids)) < len(ids) or not all(agree(event) for event in request):
             return Answer(422, "invalid-request")
-        taken: dict[str, int] = {}
+        taken: dict[Stream, int] = {}
         for event in request:
-            stream = event["originator"]["id"]
+            stream = stream_of(event)
             current = self.versions.get(stream, 0) + taken.get(stream, 0)
             if event["event_id"] in self.rows:
                 return self._again(request)
@@ -50,7 +55,7 @@ class Model:
             taken[stream] = taken.get(stream, 0) + 1
         self.appends += 1
         for event in request:
-            stream = event["originator"]["id"]
+            stream = stream_of(event)
             self.head += 1
             self.versions[stream] = self.versions.get(stream, 0) + 1
             self.rows[event["event_id"]] = Row(event, self.versions[stream], self.appends, self.head)
@@ -89,10 +94,27 @@ def fits(event: dict[str, Any], current: int) -> bool:
 
 
 def same(event: dict[str, Any], row: Row) -> bool:
-    """Whether it says what the stored one says; a version that it gives must be the one that was taken."""
+    """Whether it says what the stored one says; version and time that it gives must be those that were taken."""
     alike = all(event[key] == row.event[key] for key in ("event_type", "payload", "event_id"))
-    return alike and event["originator"]["id"] == row.event["originator"]["id"] and fits_again(event, row.version)
+    alike = alike and event["originator"]["id"] == row.event["originator"]["id"] and fits_again(event, row.version)
+    time = "occurred_on" not in event or moment(event) == moment(row.event)
+    return alike and time and content(event) == content(row.event)
 
 
 def fits_again(event: dict[str, Any], version: int) -> bool:
     return fits(event, version - 1) or ("version" not in event["originator"] and event.get("expected") == "exists")
+
+
+def stream_of(event: dict[str, Any]) -> Stream:
+    """The stream that an event belongs to."""
+    return event["event_type"].rpartition(".")[0], event["originator"]["id"]
+
+
+def moment(event: dict[str, Any]) -> datetime | None:
+    """When it occurred, if it says so."""
+    return datetime.fromisoformat(event["occurred_on"]).astimezone(UTC) if "occurred_on" in event else None
+
+
+def content(event: dict[str, Any]) -> dict[str, str]:
+    """The metadata that a retry must repeat."""
+    return {key: value for key, value in event.get("metadata", {}).items() if key not in TRANSPORT}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,12 +13,12 @@ import psycopg
 import pytest
 
 from eskit.settings import Settings
-from eventstore_svc.store import open_event_store
+from eventstore_svc.store import Recorded, open_event_store
 from infra.local.postgres import PostgresServer
 from infra.local.postgres_binaries import find_binaries
 from tests import stack
-from tests.integration.appending import load, new_event
-from tests.services import config_for
+from tests.integration.appending import keep_appending, load, new_event
+from tests.services import config_for, until
 from tests.stack import migrate
 
 ROLES = ("eskit_eventstore_writer", "eskit_eventstore_relay", "eskit_offsets_writer")
@@ -98,6 +100,58 @@ async def test_a_copy_of_the_stopped_servers_files_is_the_log(private_postgres: 
     private_postgres.start()
     assert digest(config.database_url) == before
     await goes_on(config, before[0])
+
+
+async def test_a_base_backup_taken_under_load_is_a_prefix_of_the_log(private_postgres: PostgresServer) -> None:
+    """Online, while writers append: everything that was acknowledged before it began, and nothing with a hole."""
+    migrate(private_postgres.url)
+    config = config_for(private_postgres.url)
+    copy = private_postgres.data_dir.with_name("base")
+    take = (program("pg_basebackup"), "--checkpoint=fast", f"--pgdata={copy}", f"--dbname={private_postgres.url}")
+    before: list[Recorded] = []
+    during: list[Recorded] = []
+    async with open_event_store(config, "test") as store, asyncio.TaskGroup() as group:
+        stopped = asyncio.Event()
+        await asyncio.gather(*(keep_appending(store, lambda: len(before) > 500, before) for _ in range(8)))
+        for _ in range(8):
+            group.create_task(keep_appending(store, stopped.is_set, during))
+        await until(lambda: len(during) > 50)
+        acknowledged = len(before) + len(during)
+        await asyncio.to_thread(_run, *take)
+        taken = len(before) + len(during)
+        await until(lambda: len(before) + len(during) > taken + 50)
+        stopped.set()
+    original, _ = rows(config.database_url)
+    assert taken > acknowledged, "nobody appended meanwhile"
+    _put_back(private_postgres, copy)
+    restored, outbox = rows(config.database_url)
+    assert acknowledged <= len(restored) < len(original)
+    assert restored == original[: len(restored)]
+    assert [row[0] for row in restored] == outbox == list(range(1, len(restored) + 1))
+    async with open_event_store(config, "test") as store:
+        again, new = (await store.append([new_event("thing-0"), new_event("new")])).events
+    version = 1 + sum(row[1] == "thing-0" for row in restored)
+    assert (again.position, again.version) == (len(restored) + 1, version)
+    assert (new.position, new.version) == (len(restored) + 2, 1)
+
+
+def rows(url: str) -> tuple[list[tuple[int, str, str]], list[int]]:
+    """Position, originator and everything of each event; and the outbox."""
+    with psycopg.connect(url, options="-c search_path=eventstore -c timezone=UTC") as owner:
+        found = owner.execute("SELECT position, originator_id, events::text FROM events ORDER BY position").fetchall()
+        outbox = owner.execute("SELECT position FROM outbox ORDER BY position").fetchall()
+    return found, [position for (position,) in outbox]
+
+
+def _put_back(server: PostgresServer, copy: Path) -> None:
+    """The server's files are lost, and it starts on the copy."""
+    owner = server.data_dir.stat()
+    for path in (copy, *copy.rglob("*")):
+        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+    server.stop("immediate")
+    shutil.rmtree(server.data_dir)
+    copy.rename(server.data_dir)
+    server.start()
 
 
 def _run(*command: str) -> None:
