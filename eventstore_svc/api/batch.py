@@ -139,10 +139,10 @@ def _result(line: int | None, outcome: Appended | EskitError) -> Result:
 
 async def _stream(request: web.Request) -> web.StreamResponse:
     """Parse, store and answer at the same time, with a bounded number of appends on their way."""
-    store = request.app[STORE]
+    store, cause = request.app[STORE], _cause(request)
     pieces: _Pieces = asyncio.Queue(PIECES)
     async with streamed(request, NDJSON) as writer:
-        reading = asyncio.create_task(_read(request, store, pieces))
+        reading = asyncio.create_task(_read(request, store, cause, pieces))
         try:
             await _answer(writer, store, pieces)
         finally:
@@ -152,8 +152,8 @@ async def _stream(request: web.Request) -> web.StreamResponse:
     return writer.response
 
 
-async def _read(request: web.Request, store: EventStore, pieces: _Pieces) -> None:
-    settings, cause = request.app[bodies.SETTINGS], _cause(request)
+async def _read(request: web.Request, store: EventStore, cause: Cause, pieces: _Pieces) -> None:
+    settings = request.app[bodies.SETTINGS]
     try:
         async for found in lines(request, settings.max_body_bytes, settings.body_timeout_s):
             await pieces.put(await _begun(store, found, cause, settings))

@@ -16,6 +16,7 @@ from psycopg.errors import error_from_result
 
 # How often to look by oneself: uvloop tells nobody of a connection that was reset, so one could wait for it for ever.
 LOOK_S = 0.2
+_LAST_WORDS = frozenset({b"FATAL", b"PANIC"})
 _GOOD = frozenset({pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK})
 
 
@@ -114,6 +115,9 @@ class StatementSession:
                     self._finish()
                     break
                 self._result = result
+                if result.error_field(pq.DiagnosticField.SEVERITY_NONLOCALIZED) in _LAST_WORDS:
+                    self._broken(psycopg.OperationalError("the server ended the session"))
+                    return
         except psycopg.Error as error:
             self._broken(error)
         else:

@@ -162,3 +162,17 @@ async def test_lines_sent_again_after_the_database_was_away_are_stored_once(priv
             left = [append for append, status in zip(left, statuses, strict=True) if status == 503]
         assert set(await send(url, session, todo)) == {200}
     assert await stored(config) == len(todo)
+
+
+@pytest.mark.parametrize("header", ["Eskit-User: ", "Eskit-Correlation-Id: "])
+async def test_lines_with_a_header_that_is_wrong_are_refused(config: Settings, header: str) -> None:
+    """Before anything is answered; once it was never answered."""
+    head = HEAD.replace(b"Host: x", b"Host: x\r\nConnection: close\r\n" + header.encode())
+    async with running(eventstore_app(config), config, "eventstore_port") as url:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+        writer.write(head + chunk(json.dumps(one("u1")).encode()) + b"0\r\n\r\n")
+        answer = await asyncio.wait_for(reader.read(-1), 10)
+        assert answer.startswith(b"HTTP/1.1 422 ")
+        assert f'"field":"{header[:-2]}"'.encode() in answer
+        writer.close()
+    assert await stored(config) == 0

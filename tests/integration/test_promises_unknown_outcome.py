@@ -57,7 +57,9 @@ def request(dice: random.Random) -> dict[str, Any]:
         GOOD | {"originator": {"id": f"s{dice.randrange(5)}"}, "payload": {"n": dice.random()}}
         for _ in range(dice.choice((1, 1, 1, 3)))
     ]
-    return {"events": [event | {"event_id": str(uuid7())} if dice.random() < 0.8 else event for event in events]}
+    if dice.random() < 0.8:
+        events = [event | {"event_id": str(uuid7())} for event in events]
+    return {"events": events}
 
 
 async def told(behind: Behind, body: dict[str, Any]) -> tuple[str, dict[str, Any]]:

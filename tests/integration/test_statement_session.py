@@ -168,3 +168,36 @@ def test_a_question_to_a_session_that_was_ended_has_an_end(database_url: str, lo
 
     with asyncio.Runner(loop_factory=loop) as runner:
         runner.run(run())
+
+
+FATAL = b"SFATAL\0VFATAL\0C57P01\0Mterminating connection due to administrator command\0\0"
+
+
+@LOOPS
+def test_a_reset_right_behind_the_servers_last_word_is_noticed(loop: NewLoop) -> None:
+    """A backend that ends with a question of ours unread: both arrive before the event loop looks again."""
+
+    async def run() -> None:
+        listener = socket.create_server(("127.0.0.1", 0))
+        listener.setblocking(False)
+        running = asyncio.get_running_loop()
+        url = f"host=127.0.0.1 port={listener.getsockname()[1]} sslmode=disable gssencmode=disable user=x"
+        connecting = asyncio.create_task(AsyncConnection.connect(url, autocommit=True))
+        server, _ = await running.sock_accept(listener)
+        await running.sock_recv(server, 1000)
+        server.sendall(b"R\0\0\0\x08\0\0\0\0" + b"Z\0\0\0\x05I")  # it is let in
+        connection = await connecting
+        opened = StatementSession(connection)
+        opened.watch()
+        asked = asyncio.create_task(ask(opened, b"\0\0\0\0"))
+        await asyncio.sleep(0)  # it has sent its question
+        server.sendall(b"E" + (len(FATAL) + 4).to_bytes(4, "big") + FATAL)
+        server.close()  # with something unread, that is a reset
+        with pytest.raises(psycopg.errors.AdminShutdown):
+            await asyncio.wait_for(asked, 10)
+        assert opened.closed
+        await connection.close()
+        listener.close()
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(run())
