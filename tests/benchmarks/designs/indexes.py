@@ -42,6 +42,10 @@ VARIANTS = {
     "today": "",
     "without events_event_id": "ALTER TABLE events DROP CONSTRAINT events_event_id",
     "without events_correlation": "DROP INDEX events_correlation",
+    # An event that correlates with itself is told by the text of its metadata, which the service writes in one way.
+    "events_correlation, by text": """DROP INDEX events_correlation;
+CREATE INDEX events_correlation ON events ("left"(correlation_of(metadata), 100) COLLATE "C")
+    WHERE strpos(metadata, '"correlation_id":"' || event_id::text || '"') = 0""",
     "without the outbox's": "ALTER TABLE outbox DROP CONSTRAINT outbox_pkey",
     "events_position twice": "CREATE UNIQUE INDEX twice ON events (position)",
     "events_stream twice": "CREATE UNIQUE INDEX twice ON events (entity_type, originator_id, version)",
@@ -61,13 +65,13 @@ def run(rounds: int, events: int) -> None:
         say("\nbytes an event:")
         for name, url in urls.items():
             with connected(url) as owner:
-                if name in {"today", "events_stream twice", *list(VARIANTS)[6:]}:
+                if name in {"today", "events_stream twice"} or name.startswith("and "):
                     say(f"  {name}: " + ", ".join(f"{index} {each:.1f}" for index, each in owner.execute(SIZES)))
         logs = {name: Log(url) for name, url in urls.items()}
         for size, batches in ((64, 40), (1000, 6)):
             report(f"append, {size} events a batch", compare(logs, size, rounds, batches))
         cause = uuid7()
-        two = {name: logs[name] for name in ("today", "without events_correlation")}
+        two = {name: logs[name] for name in ("today", "without events_correlation", "events_correlation, by text")}
         caused = dict.fromkeys(two, batch_of(cause=cause))
         report("append, 64 events caused by others", compare(two, 64, rounds, 40, caused))
         growing = dict.fromkeys(("ids at random", "ids that grow"), logs["today"])

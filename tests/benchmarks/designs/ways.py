@@ -52,7 +52,7 @@ LANGUAGE plpgsql AS $$ BEGIN
         (SELECT array_agg(k ORDER BY t) AS k, array_agg(r ORDER BY t) AS r
            FROM (SELECT DISTINCT ON (t) t, k, r FROM {table} ORDER BY t) AS d) AS s,
         append_batch(e.a, e.s, e.t, e.w, e.i, e.n, e.p, e.m, e.o, s.k, s.r, '{{}}') AS b;
-    DELETE FROM {table};
+    {empty};
 END $$;
 """
 
@@ -147,7 +147,7 @@ async def ways(url: str, pool: AsyncConnectionPool[AsyncConnection]) -> dict[str
     await session.prepare(APPEND)
     await document_session.prepare("SELECT failed, positions, versions FROM append_json($1)")
     listed, temporary, unlogged = await opened(), await opened(), await opened()
-    await temporary.execute(f"CREATE TEMPORARY TABLE staged_temporary ({STAGED})")
+    await temporary.execute(f"CREATE TEMPORARY TABLE staged_temporary ({STAGED}) ON COMMIT DELETE ROWS")
     return {
         "binary arrays": lambda events: arrays(session, events),
         "one JSON document": lambda events: document(document_session, events),
@@ -163,7 +163,10 @@ def run(rounds: int, events: int) -> None:
     with filled_server(events, autovacuum="on") as server:
         url = server.url_of("filled")
         with psycopg.connect(url, options=OPTIONS, autocommit=True) as owner:
-            for text in (OTHERS, *(STAGING.format(table=table) for table in ("staged_temporary", "staged_unlogged"))):
+            # A temporary table empties itself at the commit. To truncate the other takes longer than to delete its rows.
+            temporary = STAGING.format(table="staged_temporary", empty="NULL")
+            unlogged = STAGING.format(table="staged_unlogged", empty="DELETE FROM staged_unlogged")
+            for text in (OTHERS, temporary, unlogged):
                 owner.execute(text)
         uvloop.run(_run(url, rounds))
 
