@@ -163,7 +163,7 @@ def run(rounds: int, events: int) -> None:
     with filled_server(events, autovacuum="on") as server:
         url = server.url_of("filled")
         with psycopg.connect(url, options=OPTIONS, autocommit=True) as owner:
-            # A temporary table empties itself at the commit. To truncate the other takes longer than to delete its rows.
+            # A temporary table empties itself at the commit. To truncate the other takes longer than to delete rows.
             temporary = STAGING.format(table="staged_temporary", empty="NULL")
             unlogged = STAGING.format(table="staged_unlogged", empty="DELETE FROM staged_unlogged")
             for text in (OTHERS, temporary, unlogged):
