@@ -7,7 +7,6 @@ from typing import Any
 
 import psycopg
 
-from eskit.ids import uuid7
 from infra.local.postgres import PostgresServer
 from tests.benchmarks.designs.logs import Log, batch_of, compare, connected, copied, filled_server, report
 from tests.benchmarks.measure import row, say
@@ -70,13 +69,15 @@ def run(rounds: int, events: int) -> None:
         logs = {name: Log(url) for name, url in urls.items()}
         for size, batches in ((64, 40), (1000, 6)):
             report(f"append, {size} events a batch", compare(logs, size, rounds, batches))
-        cause = uuid7()
         two = {name: logs[name] for name in ("today", "without events_correlation", "events_correlation, by text")}
-        caused = dict.fromkeys(two, batch_of(cause=cause))
+        caused = dict.fromkeys(two, batch_of(caused=True))
         report("append, 64 events caused by others", compare(two, 64, rounds, 40, caused))
+        found = logs["today"].connection.execute("SELECT pg_relation_size('events_correlation')").fetchone()
+        assert found is not None
+        say(f"events_correlation: {found[0] / (64 * rounds * 40):.1f} bytes for each event that another one caused")
         growing = dict.fromkeys(("ids at random", "ids that grow"), logs["today"])
-        found = compare(growing, 64, rounds, 40, {"ids that grow": batch_of(growing=True)})
-        report("append, 64 new streams a batch", found)
+        make = {"ids that grow": batch_of(growing=True)}
+        report("append, 64 new streams a batch", compare(growing, 64, rounds, 40, make))
         plans(server, events)
         absent(urls, events)
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
-from uuid import UUID
 
 import psycopg
 from psycopg import pq, sql
@@ -71,18 +70,18 @@ def events_for(
     count: int,
     *,
     kind: str = "User.Created",
-    cause: UUID | None = None,
+    caused: bool = False,
     given: bool = False,
     growing: bool = False,
 ) -> list[NewEvent]:
     """Events on streams of their own, whose ids fall among those of the filled log, or behind them (`growing`).
 
-    `cause`: what they correlate with; `given`: their ids may be in the log.
+    `caused`: each by another event; `given`: their ids may be in the log.
     """
     found = []
     for _ in range(count):
         ident = uuid7()
-        metadata = b'{"correlation_id":"%s"}' % str(cause or ident).encode()
+        metadata = b'{"correlation_id":"%s"}' % str(uuid7() if caused else ident).encode()
         found.append(NewEvent(event_id=ident, id_is_given=given, type=event_type(kind),
                               originator_id=f"t{uuid7().hex}" if growing else f"s{random.getrandbits(128):032x}",
                               payload=_payload, metadata=metadata))  # fmt: skip
