@@ -56,6 +56,10 @@ SIZES = """
 SELECT indexrelname, pg_relation_size(indexrelid)::float8 / (SELECT max(position) FROM events)
   FROM pg_stat_user_indexes WHERE relname = 'events'"""
 
+OUTBOX = """
+SELECT pg_relation_size('events_correlation'), pg_relation_size('outbox')::float8 / count(*),
+       pg_relation_size('outbox_pkey')::float8 / count(*) FROM outbox"""
+
 
 def run(rounds: int, events: int) -> None:
     """All of it, on one server."""
@@ -72,9 +76,10 @@ def run(rounds: int, events: int) -> None:
         two = {name: logs[name] for name in ("today", "without events_correlation", "events_correlation, by text")}
         caused = dict.fromkeys(two, batch_of(caused=True))
         report("append, 64 events caused by others", compare(two, 64, rounds, 40, caused))
-        found = logs["today"].connection.execute("SELECT pg_relation_size('events_correlation')").fetchone()
+        found = logs["today"].connection.execute(OUTBOX).fetchone()
         assert found is not None
         say(f"events_correlation: {found[0] / (64 * rounds * 40):.1f} bytes for each event that another one caused")
+        say(f"outbox {found[1]:.1f} bytes a row, outbox_pkey {found[2]:.1f}")
         growing = dict.fromkeys(("ids at random", "ids that grow"), logs["today"])
         make = {"ids that grow": batch_of(growing=True)}
         report("append, 64 new streams a batch", compare(growing, 64, rounds, 40, make))

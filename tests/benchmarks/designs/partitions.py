@@ -47,7 +47,7 @@ FUNCTION = (
     INSERT INTO outbox""",
     ),
 )
-# A plain join is planned as a hash join over all partitions, and takes a hundred times as long.
+# A plain join is planned as a hash join over all partitions, and takes far longer.
 EACH = "CROSS JOIN LATERAL (SELECT * FROM events WHERE events.position = found.position LIMIT 1) AS event"
 STREAM = f"""SELECT event.* FROM (SELECT version, position FROM stream_versions
   WHERE entity_type = '{{{{kind}}}}' AND originator_id = '{{stream}}' ORDER BY version LIMIT 1000) AS found {EACH}
