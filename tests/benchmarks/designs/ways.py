@@ -180,16 +180,19 @@ async def _run(url: str, rounds: int) -> None:
         every = await ways(url, pool)
         for size, batches in ((1, 100), (64, 30), (1000, 4)):
             found: dict[str, list[float]] = {name: [] for name in every}
+            used: dict[str, list[float]] = {name: [] for name in every}
             for number in range(rounds):
                 for name in turned(list(every), number):
                     prepared = [events_for(size) for _ in range(batches)]
-                    times = []
+                    times, worked = [], time.process_time()
                     for batch in prepared:
                         started = time.perf_counter()
                         await every[name](batch)
                         times.append(time.perf_counter() - started)
+                    used[name].append(1e6 * (time.process_time() - worked) / (size * batches))
                     found[name].append(1e6 * statistics.median(times) / size)
             table(f"{size} events a batch", found)
+            table(f"{size} events a batch, processor time of the client", used)
 
 
 def turned(names: list[str], number: int) -> list[str]:
