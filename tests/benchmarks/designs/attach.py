@@ -44,7 +44,7 @@ ALTER TABLE events_1 RENAME CONSTRAINT events_position TO events_1_position;
 ALTER INDEX events_correlation RENAME TO events_1_correlation;
 CREATE TABLE events (LIKE events_1 INCLUDING DEFAULTS, CONSTRAINT events_position PRIMARY KEY (position))
     PARTITION BY RANGE (position);
-CREATE INDEX events_correlation ON events ("left"(correlation_of(metadata), 100) COLLATE "C")
+CREATE INDEX events_correlation ON events ("left"(correlation_of(metadata), 100) COLLATE "C", position)
     WHERE correlation_of(metadata) <> event_id::text;
 ALTER TABLE events ATTACH PARTITION events_1 FOR VALUES FROM (1) TO ({bound});
 CREATE TABLE events_2 PARTITION OF events FOR VALUES FROM ({bound}) TO (2 * {bound}::bigint);

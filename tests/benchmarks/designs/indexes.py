@@ -43,7 +43,7 @@ VARIANTS = {
     "without events_correlation": "DROP INDEX events_correlation",
     # An event that correlates with itself is told by the text of its metadata, which the service writes in one way.
     "events_correlation, by text": """DROP INDEX events_correlation;
-CREATE INDEX events_correlation ON events ("left"(correlation_of(metadata), 100) COLLATE "C")
+CREATE INDEX events_correlation ON events ("left"(correlation_of(metadata), 100) COLLATE "C", position)
     WHERE strpos(metadata, '"correlation_id":"' || event_id::text || '"') = 0""",
     "without the outbox's": "ALTER TABLE outbox DROP CONSTRAINT outbox_pkey",
     "events_position twice": "CREATE UNIQUE INDEX twice ON events (position)",

@@ -19,7 +19,7 @@ DO $$ BEGIN
                        CASE n WHEN {count} THEN 'MAXVALUE' ELSE ((n + 1)::bigint * {each} + 1)::text END);
     END LOOP;
 END $$;
-CREATE INDEX events_correlation ON events ("left"(correlation_of(metadata), 100) COLLATE "C")
+CREATE INDEX events_correlation ON events ("left"(correlation_of(metadata), 100) COLLATE "C", position)
     WHERE correlation_of(metadata) <> event_id::text;
 CREATE TABLE event_ids (event_id uuid, position bigint NOT NULL, PRIMARY KEY (event_id)) {by_id};
 CREATE TABLE stream_versions (

@@ -41,7 +41,7 @@ class Service(NamedTuple):
 def started(url: str, name: str, max_batch: int = 1000) -> Iterator[Service]:
     """One variant in a process of its own."""
     port = free_port()
-    environ = dict(os.environ) | environment(config_for(url, max_batch=max_batch))
+    environ = dict(os.environ) | environment(config_for(url, max_batch=max_batch, max_queue=100_000))
     environ |= {variable("eventstore_port"): str(port), "ESKIT_LOG_LEVEL": "warning"}
     command = [sys.executable, "-m", "tests.benchmarks.designs.variant", name]
     process = subprocess.Popen(command, cwd=ROOT, env=environ)

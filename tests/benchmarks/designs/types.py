@@ -16,7 +16,7 @@ CREATE TABLE events (LIKE old INCLUDING DEFAULTS INCLUDING CONSTRAINTS,
     CONSTRAINT events_position PRIMARY KEY (position),
     CONSTRAINT events_stream UNIQUE (entity_type, originator_id, version),
     CONSTRAINT events_event_id UNIQUE (event_id));
-CREATE INDEX events_correlation ON events ("left"(correlation_of(metadata), 100) COLLATE "C")
+CREATE INDEX events_correlation ON events ("left"(correlation_of(metadata), 100) COLLATE "C", position)
     WHERE correlation_of(metadata) <> event_id::text;
 INSERT INTO events SELECT position, recorded_at, occurred_on, event_id, version, '{kind}', '{action}', originator_id,
     metadata, payload, append_size FROM old ORDER BY position;
@@ -40,7 +40,7 @@ CREATE TABLE events (
     CONSTRAINT events_position PRIMARY KEY (position),
     CONSTRAINT events_stream UNIQUE (entity_type, originator_id, version),
     CONSTRAINT events_event_id UNIQUE (event_id));
-CREATE INDEX events_correlation ON events ("left"(correlation_of(metadata), 100) COLLATE "C")
+CREATE INDEX events_correlation ON events ("left"(correlation_of(metadata), 100) COLLATE "C", position)
     WHERE correlation_of(metadata) <> event_id::text;
 INSERT INTO events SELECT position, recorded_at, occurred_on, event_id, version, 1, 2, originator_id, metadata, payload,
     append_size FROM old ORDER BY position;

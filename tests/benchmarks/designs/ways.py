@@ -26,6 +26,7 @@ from tests.benchmarks.measure import row, say
 Way = Callable[[Sequence[NewEvent]], Awaitable[None]]
 
 APPEND = statement("eventstore_svc", "append")
+BINARY = [Format.BINARY] * PARAMETERS
 OPTIONS = "-c search_path=eventstore,pg_temp -c jit=off"
 STAGED = "a int, s int, t int, w int, i uuid, n text, p text, m text, o timestamptz, k text, r text"
 OTHERS = f"""
@@ -71,7 +72,7 @@ class _ReadyDumper(Dumper):
 
 async def arrays(session: StatementSession, events: Sequence[NewEvent]) -> None:
     """Today's."""
-    await session.execute(parameters([[event] for event in events]))
+    await session.execute("append", parameters([[event] for event in events]), BINARY)
 
 
 async def document(session: StatementSession, events: Sequence[NewEvent]) -> None:
@@ -80,7 +81,8 @@ async def document(session: StatementSession, events: Sequence[NewEvent]) -> Non
              % (n, n, e.wanted, str(e.event_id).encode(), e.type.action.encode(), e.payload, e.metadata)
              for n, e in enumerate(events, 1)]  # fmt: skip
     streams = msgspec.json.encode([{"k": e.type.entity_type, "r": e.originator_id} for e in events])
-    await session.execute([b'{"events":[%b],"streams":%b}' % (b",".join(lines), streams)])
+    text = b'{"events":[%b],"streams":%b}' % (b",".join(lines), streams)
+    await session.execute("append", [text], BINARY[:1])
 
 
 async def lists(connection: AsyncConnection, events: Sequence[NewEvent]) -> None:
@@ -143,9 +145,10 @@ async def ways(url: str, pool: AsyncConnectionPool[AsyncConnection]) -> dict[str
     async def opened(options: str = "") -> AsyncConnection:
         return await AsyncConnection.connect(url, options=f"{OPTIONS} {options}", autocommit=True)
 
-    session, document_session = StatementSession(await opened(), PARAMETERS), StatementSession(await opened(), 1)
-    await session.prepare(APPEND)
-    await document_session.prepare("SELECT failed, positions, versions FROM append_json($1)")
+    session, document_session = StatementSession(await opened()), StatementSession(await opened())
+    for each, text in ((session, APPEND), (document_session, "SELECT * FROM append_json($1)")):
+        each.watch()
+        await each.prepare("append", text)
     listed, temporary, unlogged = await opened(), await opened(), await opened()
     await temporary.execute(f"CREATE TEMPORARY TABLE staged_temporary ({STAGED}) ON COMMIT DELETE ROWS")
     return {
@@ -208,5 +211,4 @@ def table(title: str, found: dict[str, list[float]]) -> None:
     for name, values in found.items():
         ratio = statistics.median(mine / its for mine, its in zip(values, base, strict=True))
         say(row(name, f"{statistics.median(values):.1f}", f"{ratio:.2f}"))
-    low, *_, high = sorted(base)
-    say(f"noise: the first line's rounds lie within {low:.1f} and {high:.1f} µs")
+    say(f"noise: the first line's rounds lie within {min(base):.1f} and {max(base):.1f} µs")
