@@ -11,6 +11,7 @@ from psycopg import AsyncConnection, sql
 
 from eskit.errors import EskitError
 from eskit.postgres.migrations import Schema
+from eventstore_svc.store.statement_session import StatementSession
 
 PAUSE_S = 0.01
 RETRY_S = 1.0
@@ -36,11 +37,14 @@ async def send(connect: Callable[[], Awaitable[AsyncConnection]], schema: Schema
 async def _send(connection: AsyncConnection, schema: Schema, committed: asyncio.Event) -> None:
     # A notice is a commit of its own: without this it would wait for the disk.
     await connection.execute("SET synchronous_commit = off")
-    while True:
-        await committed.wait()
-        committed.clear()
-        await connection.execute("SELECT pg_notify(%s, '')", (channel(schema),))
-        await asyncio.sleep(PAUSE_S)
+    session = StatementSession(connection)
+    with session.watched():
+        await session.prepare("notify", "SELECT pg_notify($1, '')")
+        while True:
+            await committed.wait()
+            committed.clear()
+            await session.execute("notify", [channel(schema).encode()])
+            await asyncio.sleep(PAUSE_S)
 
 
 class Notice:

@@ -1,5 +1,10 @@
 -- What readers ask for beside ranges: events as the JSON of the contract, links of cause, the log and a stream as they were.
 
+-- Rows that never change can be frozen soon after they came, while their pages are still in memory and in the same
+-- checkpoint. Left to the defaults it happens much later and all at once: a long log is read and written anew.
+ALTER TABLE events SET (autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 100000,
+                        autovacuum_freeze_min_age = 0);
+
 -- A time as RFC 3339, in UTC, with all its microseconds.
 CREATE FUNCTION rfc3339(moment timestamptz) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT to_char(moment AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
