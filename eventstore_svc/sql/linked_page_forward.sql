@@ -11,11 +11,7 @@ SELECT event_json(position, event_id, entity_type, originator_id, version, actio
              ORDER BY position)) AS events
      WHERE position BETWEEN %(first)s AND %(last)s
        AND (%(correlation_id)s::text IS NULL OR correlation_of(metadata) = %(correlation_id)s)
-       AND (%(entity_type)s::text IS NULL OR entity_type = %(entity_type)s)
-       AND (%(everything)s
-            OR EXISTS (SELECT FROM unnest(%(types)s::text[], %(actions)s::text[]) AS term (entity_type, action)
-                        WHERE (term.entity_type IS NULL OR term.entity_type = events.entity_type)
-                          AND (term.action IS NULL OR term.action = events.action)))
+       AND is_wanted(entity_type, action, %(entity_type)s, %(everything)s, %(whole_types)s, %(actions)s, %(event_types)s)
      ORDER BY position
      LIMIT %(limit)s) AS page
  WHERE before_bytes < %(most_bytes)s

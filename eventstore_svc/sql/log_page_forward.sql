@@ -8,20 +8,12 @@ WITH size AS MATERIALIZED (
               FROM (SELECT position, octet_length(payload) + octet_length(metadata) AS bytes
                       FROM events
                      WHERE position BETWEEN %(first)s AND %(last)s
-                       AND (%(entity_type)s::text IS NULL OR entity_type = %(entity_type)s)
-                       AND (%(everything)s
-                            OR EXISTS (SELECT FROM unnest(%(types)s::text[], %(actions)s::text[]) AS term (entity_type, action)
-                                        WHERE (term.entity_type IS NULL OR term.entity_type = events.entity_type)
-                                          AND (term.action IS NULL OR term.action = events.action)))
+                       AND is_wanted(entity_type, action, %(entity_type)s, %(everything)s, %(whole_types)s, %(actions)s, %(event_types)s)
                      ORDER BY position
                      LIMIT %(limit)s) AS wanted) AS sums)
 SELECT event_json(position, event_id, entity_type, originator_id, version, action, payload, metadata, occurred_on, recorded_at),
        position, (SELECT is_cut FROM size)
   FROM events
  WHERE position BETWEEN (SELECT low FROM size) AND (SELECT high FROM size)
-   AND (%(entity_type)s::text IS NULL OR entity_type = %(entity_type)s)
-   AND (%(everything)s
-        OR EXISTS (SELECT FROM unnest(%(types)s::text[], %(actions)s::text[]) AS term (entity_type, action)
-                    WHERE (term.entity_type IS NULL OR term.entity_type = events.entity_type)
-                      AND (term.action IS NULL OR term.action = events.action)))
+   AND is_wanted(entity_type, action, %(entity_type)s, %(everything)s, %(whole_types)s, %(actions)s, %(event_types)s)
  ORDER BY position

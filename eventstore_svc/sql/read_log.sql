@@ -4,10 +4,7 @@ SELECT position, event_id::text, entity_type, originator_id, version, action, pa
     SELECT *, sum(octet_length(payload) + octet_length(metadata)) OVER (ORDER BY position ROWS UNBOUNDED PRECEDING) - octet_length(payload) - octet_length(metadata) AS before_bytes
       FROM events
      WHERE position BETWEEN %(first)s AND %(last)s
-       AND (%(everything)s
-            OR EXISTS (SELECT FROM unnest(%(types)s::text[], %(actions)s::text[]) AS term (entity_type, action)
-                        WHERE (term.entity_type IS NULL OR term.entity_type = events.entity_type)
-                          AND (term.action IS NULL OR term.action = events.action)))
+       AND is_wanted(entity_type, action, NULL, %(everything)s, %(whole_types)s, %(actions)s, %(event_types)s)
      ORDER BY position
      LIMIT %(limit)s) AS page
  WHERE before_bytes < %(most_bytes)s

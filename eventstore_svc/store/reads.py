@@ -127,11 +127,13 @@ def is_full(events: list[Stored], limit: int) -> bool:
 
 
 def selected(selector: Selector) -> dict[str, Any]:
-    """A selector as parameters of read_log."""
+    """A selector as parameters of the statements that read the log."""
+    terms = selector.terms
     return {
-        "everything": not selector.terms,
-        "types": [term.entity_type for term in selector.terms],
-        "actions": [term.action for term in selector.terms],
+        "everything": not terms,
+        "whole_types": [term.entity_type for term in terms if term.action is None],
+        "actions": [term.action for term in terms if term.entity_type is None],
+        "event_types": [f"{term.entity_type}.{term.action}" for term in terms if term.entity_type and term.action],
     }
 
 

@@ -124,7 +124,7 @@ async def test_parameters_reach_postgres_as_they_are(config: Settings) -> None:
         ident = f'{uuid4()} "quoted" back\\slash {{brace}}, NULL ü \U0001f600'
         values: dict[str, Any] = {
             "first": 1, "last": 9, "limit": 9, "most_bytes": 9, "entity_type": None, "everything": False,
-            "types": [ident, None, "NULL", ""], "actions": [None, "a,b", "", "}"],
+            "whole_types": [ident, None, "NULL", ""], "actions": [None, "a,b", "", "}"], "event_types": [],
         }  # fmt: skip
         assert len(await fetch("log_page_forward", values)) == 0
         rows = await fetch("log_end", {})

@@ -24,6 +24,16 @@ CREATE FUNCTION event_json(
                 ELSE ',"occurred_on":"' || rfc3339(occurred_on) || '","recorded_at":"' || rfc3339(recorded_at) || '"}' END
 $$;
 
+-- Whether a filter wants an event: one entity type only, where one is given; and everything, or what any term of a selector
+-- says: `User.*` (whole types), `*.Deleted` (actions), `User.Created` (event types).
+CREATE FUNCTION is_wanted(
+    entity_type text, action text, only_type text, everything boolean, whole_types text[], actions text[], event_types text[]
+) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT (only_type IS NULL OR entity_type = only_type)
+       AND (everything OR entity_type = ANY (whole_types) OR action = ANY (actions)
+            OR entity_type || '.' || action = ANY (event_types))
+$$;
+
 -- PostgreSQL cannot decode \u0000, wherever in the metadata it stands: it is left out. Nor half a surrogate pair, which no
 -- client can send: NULL. (A backslash that stands for itself comes first in the patterns: what follows it is no escape.)
 -- Most metadata holds no escape at all.
