@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
+import psycopg
 from psycopg import AsyncConnection, pq
 
 from eskit.postgres.connections import Pool, use
@@ -63,9 +64,14 @@ class Fetcher:
             if session is None:
                 session = self._sessions[connection] = StatementSession(connection)
             with session.watched():
-                if name not in session.prepared:
-                    await session.prepare(name, text)
-                return Rows(await session.execute(name, parameters))
+                try:
+                    if name not in session.prepared:
+                        await session.prepare(name, text)
+                    return Rows(await session.execute(name, parameters))
+                except psycopg.OperationalError:
+                    if session.closed:  # psycopg may not know that it broke; the pool gives out another for this one
+                        await connection.close()
+                    raise
 
         return await use(self._pool, work)
 

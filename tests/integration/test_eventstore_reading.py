@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+import uvloop
 
 from eskit.postgres import connections
 from eskit.postgres.statements import statement
@@ -148,3 +149,25 @@ def test_json_of_an_event_is_json(database_url: str) -> None:
             assert (event["originator"], event["event_type"]) == ({"id": odd, "version": 3}, "A.B.C")
             assert (event["occurred_on"], event["recorded_at"]) == ("2026-01-02T03:04:05.000000Z", text)
             assert event["metadata"] == {"k": "@"}
+
+
+OURS = "FROM pg_stat_activity WHERE application_name = 'ended'"
+
+
+def test_a_session_that_was_ended_is_no_reason_to_fail(config: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    """On uvloop, where a connection that is reset shows itself late; and psycopg says nothing of it in the log."""
+
+    async def run() -> None:
+        async with open_event_store(config, "ended") as store:
+            await store.append([new_event("one")])
+            with psycopg.connect(config.database_url, autocommit=True) as owner:
+                for _ in range(20):
+                    assert await store.pages.end() == 1
+                    owner.execute(
+                        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'ended'"
+                    )
+                    assert await store.pages.end() == 1
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run())
+    assert not [record for record in caplog.records if "rollback" in record.getMessage()]
