@@ -1,7 +1,7 @@
 """A whole answer in one write: for bodies that are ready, which are nearly all of ours.
 
-aiohttp's own `web.Response` looks for headers it might have to merge, for compression and chunks: up to a tenth of a small
-request.
+aiohttp's own `web.Response` looks for headers it might have to merge, for compression and chunks: up to a tenth of a
+small request.
 """
 
 from __future__ import annotations

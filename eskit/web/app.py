@@ -39,12 +39,12 @@ def create_app(
     app[health.CHECKS] = dict(checks or {})
     app.cleanup_ctx.extend(resources)
     metrics = RequestMetrics(registry, service)
-    # The last one takes what no other does.
+    # The last one takes what no other does, line ends in the path included.
     operations = [route for route in routes if isinstance(route, Operation)]
     known = [route.route() if isinstance(route, Operation) else route for route in routes]
     if description:
         known += described_routes(service, description, operations)
-    every = [*known, *health.ROUTES, web.route("*", "/{path:.*}", unknown)]
+    every = [*known, *health.ROUTES, web.route("*", "/{path:(?s:.*)}", unknown)]
     access_log = AccessLog()
     app.add_routes([guarded(route, metrics, access_log) for route in every])
     return app

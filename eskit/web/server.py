@@ -43,6 +43,9 @@ class Server(web.Server):
             except web.HTTPException as error:
                 # What no route of ours can match, `OPTIONS *` for one, and expectations that nobody can meet.
                 return problem_response(_translated(error), token())
+            except UnicodeEncodeError:
+                # It quotes an expectation, in what it answers to those, that is no text.
+                return problem_response(MalformedRequest("A header of the request is not UTF-8"), token())
 
         super().__init__(handle, request_factory=request_of, **options)
         self.settings = settings

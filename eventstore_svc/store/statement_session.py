@@ -1,7 +1,7 @@
 """Prepared statements on a connection, with nothing between them and libpq.
 
 A cursor of psycopg looks up how to convert each value, and waits for the socket through a task, for each execution. For
-a group commit, and for a page of events, both are done already: this takes half of the service's time for a lone append.
+a group commit, and for a page of events, both are done already: a lone append takes half of the service's time so.
 """
 
 from __future__ import annotations
