@@ -112,7 +112,7 @@ async def test_who_leaves_before_the_head_is_no_error(live: Live, caplog: pytest
 
 async def test_who_reads_slowly_but_always_gets_all_of_it(config: Settings) -> None:
     """Much more than what can be read in the time that nothing may be read."""
-    quick = config_for(config.database_url, write_timeout_s=0.5)
+    quick = config_for(config.database_url, write_timeout_s=1.0)
     async with running(eventstore_app(quick), quick, "eventstore_port") as url:
         async with open_event_store(quick, "test") as store:
             for number in range(24):
@@ -123,7 +123,7 @@ async def test_who_reads_slowly_but_always_gets_all_of_it(config: Settings) -> N
         while piece := await reader.read(1 << 17):
             received += len(piece)
             ending = (ending + piece)[-16:]
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.02)
         assert ending.endswith(b"\r\n0\r\n\r\n")
         assert received > 24 * 800_000
         writer.close()
