@@ -65,18 +65,18 @@ async def streamed(
     request[WAITS] = True
     response = web.StreamResponse(headers={"Content-Type": content_type, "Server": "eskit", **(headers or {})})
     await response.prepare(request)
-    timeout_s = request.app[SETTINGS].write_timeout_s
     connection = connection_of(request)
     connection.streaming = True
     try:
-        yield Writer(response, connection, timeout_s)
+        yield Writer(response, connection, request.app[SETTINGS].write_timeout_s)
         await response.write_eof()
         connection.streaming = False
     except ConnectionError:
         cut(request)
     except Stalled:
         log.info("reader cut", request_id=request_id(request), path=request.path[:300])
-        _end(request, timeout_s)
+        if request.transport is not None:
+            request.transport.close()  # when all is read; its connection cuts who goes on reading nothing
     except EskitError as error:
         log.warning("answer broken off", request_id=request_id(request), path=request.path[:300], error=error.code)
         cut(request)
@@ -86,14 +86,6 @@ async def streamed(
         cut(request)
         if not isinstance(error, Exception):
             raise
-
-
-def _end(request: web.Request, timeout_s: float) -> None:
-    """Let the client read what it was sent, if it ever does."""
-    transport = request.transport
-    if transport is not None:
-        transport.close()
-        asyncio.get_running_loop().call_later(timeout_s, transport.abort)
 
 
 def cut(request: web.Request) -> None:

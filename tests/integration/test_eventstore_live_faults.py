@@ -150,3 +150,19 @@ async def test_a_database_that_goes_away_and_comes_back(private_postgres: Postgr
                 if message.data:
                     assert json.loads(message.data)["position"] == 2
                     break
+
+
+async def test_who_was_cut_and_never_reads_is_gone_all_the_same(live: Live) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", int(live.url.rpartition(":")[2]), limit=1024)
+    writer.write(b"GET /v1/log/tail HTTP/1.1\r\nHost: x\r\n\r\n")
+    await until(lambda: live.feed.waiting == 1)
+    async with open_event_store(config_for(live.feed._settings.database_url), "test") as store:
+        for number in range(40):
+            await store.append([new_event(f"large-{number}", payload=b'{"x":"%s"}' % (b"x" * 400_000))])
+    await until(lambda: live.feed.cut == 1)
+
+    def is_reset() -> bool:
+        writer.write(b"x")
+        return bool(writer.transport.is_closing())
+
+    await until(is_reset)
