@@ -11,7 +11,7 @@ from uuid import UUID
 from psycopg import AsyncConnection
 
 from eskit import logs
-from eskit.errors import EskitError, NotFound, OutcomeUnknown, TooLarge, Unavailable
+from eskit.errors import EskitError, OutcomeUnknown, TooLarge, Unavailable
 from eskit.events import Stored
 from eskit.postgres import connections
 from eskit.postgres.connections import Pool
@@ -133,8 +133,8 @@ class EventStore:
         found = await reads.stream(
             self._pool, entity_type, originator_id, from_version=from_version, to_version=to_version, limit=limit
         )
-        if not found.events and not await reads.stream_version(self._pool, entity_type, originator_id):
-            raise NotFound(f"There is no stream of {entity_type} {originator_id!r}")
+        if not found.events:
+            await self.pages.version((entity_type, originator_id))  # which raises where there is none
         return found
 
     async def log(self, first: int, limit: int, selector: Selector) -> Page:
@@ -156,10 +156,6 @@ class EventStore:
     async def streams_after(self, place: tuple[str, str], only_type: str | None, limit: int) -> list[StreamInfo]:
         """The next streams in the order of entity type and id."""
         return await streams.after(self._pool, place, only_type, limit)
-
-    async def stream_version(self, entity_type: str, originator_id: str) -> int:
-        """Current version of a stream; 0 when there is none."""
-        return await reads.stream_version(self._pool, entity_type, originator_id)
 
     async def check(self) -> None:
         """Raises what keeps the store from working: the database is away, or its schema is not ours."""

@@ -20,7 +20,7 @@ LAST_POSITION = 2**63 - 1
 # one is written, so many others are read, each on a connection of its own.
 LINE_POSITIONS = 2000
 LINES_AHEAD = 2
-LINES_BYTES = 2 * 1024 * 1024  # payloads of one piece: a slow reader has a few of them waiting in memory
+LINES_BYTES = 2 * 1024 * 1024  # payloads and metadata of one piece: a slow reader has a few of them waiting in memory
 
 
 class StreamEvents(NamedTuple):
@@ -78,13 +78,8 @@ class Pages:
 
     async def version_at(self, stream: tuple[str, str], *, position: int | None, at: datetime | None) -> int:
         """The version a stream had when the log ended there; raises NotFound when it did not exist yet."""
-        values: dict[str, Value] = {
-            "entity_type": stream[0],
-            "originator_id": stream[1],
-            "position": position,
-            "at": at,
-        }
-        version = (await self._fetch("version_at", values)).number(0, 0)
+        point: dict[str, Value] = {"position": position, "at": at}
+        version = (await self._fetch("version_at", _named(stream) | point)).number(0, 0)
         if not version:
             raise unknown_stream(stream, " at that point of the log")
         return version

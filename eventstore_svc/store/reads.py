@@ -16,7 +16,6 @@ from eventstore_svc.store.arrays import MICROS_2000, UuidArray, uuids
 from eventstore_svc.store.repeats import Found
 
 READ_STREAM = statement("eventstore_svc", "read_stream")
-STREAM_VERSION = statement("eventstore_svc", "stream_version")
 READ_LOG = statement("eventstore_svc", "read_log")
 LOG_HEAD = statement("eventstore_svc", "log_head")
 LOG_END = statement("eventstore_svc", "log_end")
@@ -70,13 +69,6 @@ async def stream(
               "to_version": to_version, "limit": limit, "most_bytes": PAGE_BYTES}  # fmt: skip
     events = await use(pool, lambda connection: rows(connection, READ_STREAM, values))
     return StreamPage(events, is_full(events, limit) and events[-1].version < to_version)
-
-
-async def stream_version(pool: Pool, entity_type: str, originator_id: str) -> int:
-    """Current version of a stream; 0 when there is none."""
-    values = {"entity_type": entity_type, "originator_id": originator_id}
-    row = await use(pool, lambda connection: _row(connection, STREAM_VERSION, values))
-    return int(row[0]) if row else 0
 
 
 async def by_id(pool: Pool, event_ids: Sequence[UUID]) -> list[Stored]:
