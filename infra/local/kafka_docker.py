@@ -33,6 +33,7 @@ class DockerKafka:
         self._options = options
         ask_engine()
         folder = (options.data_dir / "docker").absolute()
+        self._is_new = not folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
         # The name follows from the folder: a container that outlived its supervisor is found and removed.
         self._name = f"eskit-kafka-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]}"
@@ -49,6 +50,9 @@ class DockerKafka:
         if self.alive():
             return
         pull(self._options.say)
+        if self._is_new:
+            self.remove()  # a folder that is new has no data: a volume of its name is of one that was deleted
+            self._is_new = False
         self._clear()
         self._server.launch(Program(("docker", "run", *self._run_options(), IMAGE)))
         if not self._server.wait_until(lambda: answers(self.bootstrap), timeout_s=START_TIMEOUT_S):

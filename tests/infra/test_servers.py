@@ -1,14 +1,16 @@
 """PostgreSQL and Kafka as the stack and the tests start them: they come back with their data, however they went."""
 
+import shutil
 import subprocess
 from pathlib import Path
+from unittest.mock import Mock
 
 import psycopg
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from infra.local import postgres_binaries
-from infra.local.broker import KafkaBroker
+from infra.local import kafka_docker, postgres_binaries
+from infra.local.broker import BrokerOptions, KafkaBroker
 from infra.local.postgres import PostgresServer
 from infra.local.processes import SystemUser
 from tests.stack import local_postgres
@@ -130,3 +132,29 @@ def records(bootstrap: str, topic: str) -> int:
         return high - low
     finally:
         consumer.close()
+
+
+def test_kafka_in_docker_forgets_the_data_of_a_folder_that_was_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A volume outlives its checkout: who clones anew into the same place must not meet the old topic."""
+    asked: list[tuple[str, ...]] = []
+
+    def docker(*arguments: str, **_: float) -> subprocess.CompletedProcess[str]:
+        asked.append(arguments[:2])
+        return subprocess.CompletedProcess(arguments, 1, "", "")
+
+    monkeypatch.setattr(kafka_docker, "docker", docker)
+    monkeypatch.setattr(kafka_docker, "ask_engine", lambda: None)
+    monkeypatch.setattr(kafka_docker, "pull", lambda _: None)
+    monkeypatch.setattr(kafka_docker, "Server", lambda _: Mock(alive=lambda: False))
+    forgotten = ("volume", "rm")
+    for _ in range(2):
+        broker = kafka_docker.DockerKafka(BrokerOptions(tmp_path / "kafka", 1, lambda _: None))
+        broker.start()
+        assert asked.count(forgotten) == 1
+        broker.start()
+        assert asked.count(forgotten) == 1
+    shutil.rmtree(tmp_path / "kafka")
+    kafka_docker.DockerKafka(BrokerOptions(tmp_path / "kafka", 1, lambda _: None)).start()
+    assert asked.count(forgotten) == 2
