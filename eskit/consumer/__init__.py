@@ -12,8 +12,8 @@ sys.exit(serve(billing))
 
 from eskit.consumer.config import Start, Tuning
 from eskit.consumer.consumer import Consumer
+from eskit.consumer.delivery.routes import Record
 from eskit.consumer.errors import OffsetOutOfRange
 from eskit.consumer.process import consumer_app, serve, work
-from eskit.consumer.routes import Record
 
 __all__ = ["Consumer", "OffsetOutOfRange", "Record", "Start", "Tuning", "consumer_app", "serve", "work"]

@@ -11,8 +11,8 @@ from typing import NamedTuple
 from eskit import logs
 from eskit.client.offsets import OffsetsClient
 from eskit.consumer.config import Tuning
+from eskit.consumer.delivery.worker import Worker
 from eskit.consumer.stats import Stats
-from eskit.consumer.worker import Worker
 from eskit.errors import EskitError, Fenced
 from eskit.offsets import Commit, Committed
 

@@ -10,14 +10,14 @@ from prometheus_client import CollectorRegistry
 
 from eskit import names
 from eskit.client.offsets import OffsetsClient
-from eskit.consumer.catchup import CatchUp
 from eskit.consumer.config import Start, Tuning, kafka_config
+from eskit.consumer.delivery.catchup import CatchUp
+from eskit.consumer.delivery.routes import Record, Routes
+from eskit.consumer.delivery.worker import Surroundings
 from eskit.consumer.hooks import Hook
 from eskit.consumer.metrics import ConsumerCollector
-from eskit.consumer.routes import Record, Routes
 from eskit.consumer.runtime import Plan, Runtime
 from eskit.consumer.stats import Stats
-from eskit.consumer.worker import Surroundings
 from eskit.errors import EskitError, Unavailable
 from eskit.events import Event
 from eskit.settings import Settings

@@ -11,14 +11,14 @@ from typing import Any, NamedTuple
 
 from eskit import logs
 from eskit.client.offsets import OffsetsClient
-from eskit.consumer.bridge import Bridge, Callbacks, Partitions
 from eskit.consumer.commits import Commits, Outcomes
+from eskit.consumer.delivery.progress import Progress
+from eskit.consumer.delivery.worker import Surroundings, Worker
+from eskit.consumer.group.bridge import Bridge, Callbacks, Partitions
+from eskit.consumer.group.inbox import Inbox
+from eskit.consumer.group.membership import Source
+from eskit.consumer.group.poller import Poller
 from eskit.consumer.hooks import Hook, Hooks
-from eskit.consumer.inbox import Inbox
-from eskit.consumer.membership import Source
-from eskit.consumer.partition import Progress
-from eskit.consumer.poller import Poller
-from eskit.consumer.worker import Surroundings, Worker
 from eskit.errors import EskitError, Unavailable
 from eskit.ids import uuid7
 from eskit.offsets import Claim

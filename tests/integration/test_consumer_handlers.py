@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from eskit.consumer import Consumer, Record, Tuning
-from eskit.consumer.membership import BATCH, PATIENCE_S
-from eskit.consumer.worker import Worker
+from eskit.consumer.delivery.worker import Worker
+from eskit.consumer.group.membership import BATCH, PATIENCE_S
 from eskit.errors import Unavailable
 from eskit.events import Event
 from eskit.settings import Settings

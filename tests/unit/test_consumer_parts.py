@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eskit.consumer import Consumer, Record, Tuning
-from eskit.consumer.catchup import CatchUp
 from eskit.consumer.config import kafka_config
-from eskit.consumer.inbox import Inbox
-from eskit.consumer.partition import Progress
-from eskit.consumer.routes import Routes
+from eskit.consumer.delivery.catchup import CatchUp
+from eskit.consumer.delivery.progress import Progress
+from eskit.consumer.delivery.routes import Routes
+from eskit.consumer.group.inbox import Inbox
 from eskit.errors import EskitError, Fenced, InvalidRequest, OffsetRegression, Unavailable
 from eskit.offsets import Claim, Commit, Committed
 from eskit.settings import Settings

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from eskit.consumer import poller
-from eskit.consumer.bridge import Bridge, Callbacks, Partitions
-from eskit.consumer.poller import Poller
+from eskit.consumer.group.bridge import Bridge, Callbacks, Partitions
+from eskit.consumer.group.poller import Poller
 from eskit.errors import Unavailable
 
 

@@ -9,12 +9,12 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from eskit.consumer import Record, Tuning
-from eskit.consumer.catchup import CatchUp
-from eskit.consumer.inbox import Inbox
-from eskit.consumer.partition import Progress
-from eskit.consumer.routes import Routes
+from eskit.consumer.delivery.catchup import CatchUp
+from eskit.consumer.delivery.progress import Progress
+from eskit.consumer.delivery.routes import Routes
+from eskit.consumer.delivery.worker import Surroundings, Worker
+from eskit.consumer.group.inbox import Inbox
 from eskit.consumer.stats import Stats
-from eskit.consumer.worker import Surroundings, Worker
 from eskit.kafka.record import Source
 from eskit.offsets import Claim
 from tests.integration.consuming import stored

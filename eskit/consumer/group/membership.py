@@ -17,9 +17,9 @@ import confluent_kafka
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, Message, TopicPartition
 
 from eskit import logs
-from eskit.consumer.bridge import Bridge, Partitions
 from eskit.consumer.errors import OffsetOutOfRange
-from eskit.consumer.inbox import Inbox
+from eskit.consumer.group.bridge import Bridge, Partitions
+from eskit.consumer.group.inbox import Inbox
 from eskit.errors import SettingsError
 
 log = logs.get(__name__)

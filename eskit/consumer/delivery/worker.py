@@ -10,11 +10,11 @@ from typing import NamedTuple
 from confluent_kafka import Message
 
 from eskit import logs
-from eskit.consumer.catchup import CatchUp
 from eskit.consumer.config import Tuning
-from eskit.consumer.inbox import Inbox
-from eskit.consumer.partition import Progress
-from eskit.consumer.routes import Call, Record, Routes
+from eskit.consumer.delivery.catchup import CatchUp
+from eskit.consumer.delivery.progress import Progress
+from eskit.consumer.delivery.routes import Call, Record, Routes
+from eskit.consumer.group.inbox import Inbox
 from eskit.consumer.stats import Stats
 from eskit.kafka import record
 

@@ -15,8 +15,8 @@ from typing import Any
 from confluent_kafka import KafkaException
 
 from eskit import logs
-from eskit.consumer.bridge import Bridge
-from eskit.consumer.membership import Membership, Source
+from eskit.consumer.group.bridge import Bridge
+from eskit.consumer.group.membership import Membership, Source
 from eskit.errors import EskitError, Unavailable
 
 log = logs.get(__name__)
