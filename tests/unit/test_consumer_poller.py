@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from eskit.consumer import poller
+from eskit.consumer.group import poller
 from eskit.consumer.group.bridge import Bridge, Callbacks, Partitions
 from eskit.consumer.group.poller import Poller
 from eskit.errors import Unavailable
