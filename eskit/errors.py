@@ -98,6 +98,24 @@ class Fenced(Conflict):
     code, title = "fenced", "Fenced by a newer claim"
 
 
+class TopicChanged(Conflict):
+    """The stored offset counts in another life of the topic: `extra` has the ids `stored` and `given`. Reset it."""
+
+    code, title = "topic-changed", "The topic was made anew"
+
+
+class OffsetMismatch(Conflict):
+    """The stored offset is not the expected one: `extra` has `stored`."""
+
+    code, title = "offset-mismatch", "Another offset is stored"
+
+
+class ConsumerActive(Conflict):
+    """Somebody consumes under this name: `extra` has the `members`. Stop them, or use `force`."""
+
+    code, title = "consumer-active", "The consumer is active"
+
+
 class Deleted(EskitError):
     """The entity was deleted: `extra` has the `version` of its deletion."""
 

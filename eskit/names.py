@@ -16,9 +16,20 @@ _WORD = r"[A-Za-z_][A-Za-z0-9_]*"
 ENTITY_TYPE_PATTERN = rf"^{_WORD}(\.{_WORD})*$"
 EVENT_TYPE_PATTERN = rf"^{_WORD}(\.{_WORD})+$"
 _TYPE = re.compile(rf"{_WORD}(\.{_WORD})*")
-_CONSUMER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+CONSUMER_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+_CONSUMER = re.compile(CONSUMER_PATTERN)
 # Control characters, the two Unicode line ends, halves of surrogate pairs: no log line or URL should meet them.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+_SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+
+
+def schema(text: str, field: str = "schema") -> str:
+    """Check the name of a PostgreSQL schema; raises InvalidRequest."""
+    if not _SCHEMA.fullmatch(text) or text.startswith("pg_"):
+        raise InvalidRequest(f"{field} must have 1 to 63 small letters, digits, `_`, and no digit first", field=field)
+    return text
 
 
 class EventType(NamedTuple):

@@ -27,6 +27,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Every setting of every service. A field `x` is the variable `ESKIT_X`."""
 
     database_url: Annotated[str, described("PostgreSQL, as a libpq URL.", secret=True, also="DATABASE_URL")] = ""
+    target_url: Annotated[
+        str, described("PostgreSQL of exactly-once consumers' views; ESKIT_DATABASE_URL when unset.", secret=True)
+    ] = ""
     kafka_bootstrap: Annotated[str, described("Kafka brokers, `host:port,…`.", also="KAFKA_BOOTSTRAP")] = ""
     kafka_options: Annotated[
         dict[str, str], described("More librdkafka options as a JSON object (TLS, SASL).", secret=True)

@@ -10,7 +10,21 @@ import msgspec
 
 from eskit.client.http import ServiceClient, problem_error, segment
 from eskit.errors import EskitError, Unavailable
-from eskit.offsets import MAX_CLAIM, MAX_COMMITS, Claim, Claims, Commit, Committed, ConsumersPage, ConsumerState
+from eskit.offsets import (
+    MAX_CLAIM,
+    MAX_COMMITS,
+    Audits,
+    Claim,
+    Claims,
+    Commit,
+    Committed,
+    ConsumersPage,
+    ConsumerState,
+    History,
+    Release,
+    Reset,
+    ResetAnswer,
+)
 
 
 class _Results(msgspec.Struct):
@@ -22,31 +36,49 @@ _committed = msgspec.json.Decoder(Committed)
 _results = msgspec.json.Decoder(_Results)
 _page = msgspec.json.Decoder(ConsumersPage)
 _consumer = msgspec.json.Decoder(ConsumerState)
+_reset = msgspec.json.Decoder(ResetAnswer)
+_audits = msgspec.json.Decoder(Audits)
+_history = msgspec.json.Decoder(History)
 _JSON = {"Content-Type": "application/json"}
 
 
 class OffsetsClient(ServiceClient):
     """Claim partitions and move offsets. Every call may safely be repeated, and is while the service is away."""
 
-    async def claim(self, consumer: str, topic: str, partitions: Iterable[int], member: str) -> list[Claim]:
-        """Take partitions over; a claim of somebody else fences us out. Raises InvalidRequest, Unavailable."""
+    async def claim(
+        self, consumer: str, topic: str, partitions: Iterable[int], member: str, topic_id: str | None = None
+    ) -> list[Claim]:
+        """Take partitions over; a claim of somebody else fences us out.
+
+        `topic_id`: Kafka's id of the topic. Raises TopicChanged when stored offsets belong to another, InvalidRequest,
+        Unavailable.
+        """
         wanted = sorted(partitions)
         found: list[Claim] = []
         for first in range(0, len(wanted), MAX_CLAIM):
-            body = {"topic": topic, "partitions": wanted[first : first + MAX_CLAIM], "member": member}
+            numbers = wanted[first : first + MAX_CLAIM]
+            body = {"topic": topic, "partitions": numbers, "member": member, "topic_id": topic_id}
             path = f"/v1/consumers/{segment(consumer)}/claims"
             answer = await self.call("POST", path, body=msgspec.json.encode(body), headers=_JSON)
             with self._ours():
                 claims = _claims.decode(answer.body).claims
-                if [claim.partition for claim in claims] != body["partitions"]:
+                if [claim.partition for claim in claims] != numbers:
                     raise ValueError("other partitions than those asked for")
             found += claims
         return found
 
+    async def release(self, consumer: str, topic: str, claims: Iterable[Claim]) -> None:
+        """Give partitions up in good order: the consumer is idle at once. Raises Unavailable."""
+        given = [Release(claim.partition, claim.epoch) for claim in claims]
+        for first in range(0, len(given), MAX_CLAIM):
+            body = msgspec.json.encode({"topic": topic, "claims": given[first : first + MAX_CLAIM]})
+            await self.call("POST", f"/v1/consumers/{segment(consumer)}/releases", body=body, headers=_JSON)
+
     async def commit(self, consumer: str, commit: Commit) -> Committed:
-        """Move one offset. Raises Fenced, OffsetRegression, InvalidRequest, Unavailable."""
+        """Move one offset. Raises Fenced, TopicChanged, OffsetMismatch, OffsetRegression, Unavailable."""
         path = f"/v1/consumers/{segment(consumer)}/offsets/{segment(commit.topic)}/{commit.partition}"
-        given = {"offset": commit.offset, "position": commit.position, "epoch": commit.epoch}
+        given = msgspec.to_builtins(commit)
+        del given["topic"], given["partition"]
         answer = await self.call("PUT", path, body=msgspec.json.encode(given), headers=_JSON)
         with self._ours():
             return _committed.decode(answer.body)
@@ -78,6 +110,30 @@ class OffsetsClient(ServiceClient):
         answer = await self.call("GET", f"/v1/consumers/{segment(name)}")
         with self._ours():
             return _consumer.decode(answer.body)
+
+    async def reset(self, consumer: str, wanted: Reset) -> ResetAnswer:
+        """Set where a consumer goes on. Raises NotFound, ConsumerActive, InvalidRequest, Unavailable."""
+        path = f"/v1/consumers/{segment(consumer)}/reset"
+        answer = await self.call("POST", path, body=msgspec.json.encode(wanted), headers=_JSON)
+        with self._ours():
+            return _reset.decode(answer.body)
+
+    async def resets(self, consumer: str, *, limit: int = 100) -> Audits:
+        """What was done to a consumer by hand, newest first."""
+        answer = await self.call("GET", f"/v1/consumers/{segment(consumer)}/resets?limit={limit}")
+        with self._ours():
+            return _audits.decode(answer.body)
+
+    async def history(self, consumer: str, topic: str, *, limit: int = 1000) -> History:
+        """How its offsets have moved in the last hour, oldest first."""
+        path = f"/v1/consumers/{segment(consumer)}/history?topic={segment(topic)}&limit={limit}"
+        answer = await self.call("GET", path)
+        with self._ours():
+            return _history.decode(answer.body)
+
+    async def delete(self, consumer: str, *, force: bool = False) -> None:
+        """Delete a consumer with its offsets and dead letters. Raises NotFound, ConsumerActive, Unavailable."""
+        await self.call("DELETE", f"/v1/consumers/{segment(consumer)}?force={str(force).lower()}")
 
     @contextmanager
     def _ours(self) -> Iterator[None]:

@@ -9,9 +9,9 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from eskit import logs
-from eskit.client.offsets import OffsetsClient
 from eskit.consumer.config import Tuning
 from eskit.consumer.delivery.worker import Worker
+from eskit.consumer.means import Offsets
 from eskit.consumer.stats import Stats
 from eskit.errors import EskitError, Fenced
 from eskit.offsets import Commit, Committed
@@ -56,7 +56,7 @@ class Away:
 class Commits:
     """Commits of one consumer. One call at a time: so an older offset never overtakes a newer one."""
 
-    def __init__(self, client: OffsetsClient, name: str, tuning: Tuning, stats: Stats, outcomes: Outcomes) -> None:
+    def __init__(self, client: Offsets, name: str, tuning: Tuning, stats: Stats, outcomes: Outcomes) -> None:
         self.workers: dict[int, Worker] = {}
         self.away = Away()
         self._client = client

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any, Literal, NamedTuple
 
 from eskit.kafka.config import client_config
+from eskit.kafka.seeking import Place
 from eskit.settings import Settings
 
-Start = Literal["beginning", "end"]
+# Where to read a partition of which nothing is saved; a datetime means the time an event was recorded.
+Start = Place
+Protocol = Literal["classic", "consumer"]
 
 HEARTBEAT_S = 1.0
 
@@ -20,10 +23,24 @@ class Tuning(NamedTuple):
     window: int = 10_000  # most events handled and not yet committed, while the offsets service is away
     queue_events: int = 2000  # most records that wait for their handler
     queue_bytes: int = 16 * 1024 * 1024
+    batch_events: int = 500  # most events of one batch, or of one transaction
+    batch_wait_s: float = 0.0  # how long a batch that is not full waits for more; 0: what is there makes a batch
     grace_s: float = 10.0  # time for the event at work when a partition is given up, and then for the last commit
     retry_least_s: float = 0.1  # first pause after a handler's error, doubling to …
     retry_most_s: float = 30.0
     refresh_s: float = 30.0  # without news, offsets are sent again this often: `last_seen` tells the living
+
+
+class GroupOptions(NamedTuple):
+    """How a process is a member of its group.
+
+    `protocol`: `classic` (cooperative-sticky), or `consumer` (KIP-848, brokers from 4.0 on; there the broker says how
+    long a silent member keeps its partitions). `instance_id`: a static member keeps its partitions over a restart.
+    """
+
+    protocol: Protocol = "classic"
+    instance_id: str | None = None
+    session_timeout_s: float = 10.0
 
 
 def group_id(settings: Settings, name: str) -> str:
@@ -31,7 +48,7 @@ def group_id(settings: Settings, name: str) -> str:
     return f"{name}.{settings.suffix}" if settings.suffix else name
 
 
-def kafka_config(settings: Settings, name: str, session_timeout_s: float) -> dict[str, Any]:
+def kafka_config(settings: Settings, name: str, options: GroupOptions) -> dict[str, Any]:
     """librdkafka's settings. What our promises hang on stands last: no ESKIT_KAFKA_OPTIONS can change it."""
     return {
         # A topic that does not exist yet is found this soon after the relay has made it.
@@ -42,14 +59,24 @@ def kafka_config(settings: Settings, name: str, session_timeout_s: float) -> dic
         "queued.max.messages.kbytes": 32 * 1024,
         **client_config(settings, f"eskit-{name}"),
         "group.id": group_id(settings, name),
-        "group.protocol": "classic",
-        "partition.assignment.strategy": "cooperative-sticky",
-        "session.timeout.ms": round(session_timeout_s * 1000),
-        # Members learn of a rebalance from the answers to their heartbeats.
-        "heartbeat.interval.ms": round(min(HEARTBEAT_S, session_timeout_s / 5) * 1000),
+        **_membership(options),
         # Offsets live in the offsets service, and a missing one is an error, never a jump.
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
         "auto.offset.reset": "error",
         "allow.auto.create.topics": False,
+    }
+
+
+def _membership(options: GroupOptions) -> dict[str, Any]:
+    static = {"group.instance.id": options.instance_id} if options.instance_id else {}
+    if options.protocol == "consumer":
+        return {"group.protocol": "consumer", **static}
+    return {
+        "group.protocol": "classic",
+        "partition.assignment.strategy": "cooperative-sticky",
+        "session.timeout.ms": round(options.session_timeout_s * 1000),
+        # Members learn of a rebalance from the answers to their heartbeats.
+        "heartbeat.interval.ms": round(min(HEARTBEAT_S, options.session_timeout_s / 5) * 1000),
+        **static,
     }

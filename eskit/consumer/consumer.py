@@ -2,136 +2,164 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, Literal, TypeVar
 
 from prometheus_client import CollectorRegistry
 
 from eskit import names
-from eskit.client.offsets import OffsetsClient
-from eskit.consumer.config import Start, Tuning, kafka_config
+from eskit.consumer.assignment import Plan
+from eskit.consumer.config import GroupOptions, Protocol, Start, Tuning
+from eskit.consumer.declaring import Declared, checked
 from eskit.consumer.delivery.catchup import CatchUp
-from eskit.consumer.delivery.routes import Record, Routes
-from eskit.consumer.delivery.worker import Surroundings
-from eskit.consumer.hooks import Hook
-from eskit.consumer.metrics import ConsumerCollector
-from eskit.consumer.runtime import Plan, Runtime
+from eskit.consumer.delivery.policy import OnError, Policy
+from eskit.consumer.delivery.worker import Delivery, Surroundings
+from eskit.consumer.kafka_means import kafka_means
+from eskit.consumer.means import Means
+from eskit.consumer.metrics import registered
+from eskit.consumer.runtime import Runtime
 from eskit.consumer.stats import Stats
-from eskit.errors import EskitError, Unavailable
-from eskit.events import Event
+from eskit.consumer.transactions.target import Target, UserPool, View, open_view
+from eskit.errors import EskitError, SettingsError, Unavailable
 from eskit.settings import Settings
 
-OnEvent = TypeVar("OnEvent", bound=Callable[[Event], Awaitable[None]])
-OnRecord = TypeVar("OnRecord", bound=Callable[[Record], Awaitable[None]])
-OnPartitions = TypeVar("OnPartitions", bound=Hook)
-
-# One attempt; how often to try is the runtime's business.
-CALL_S = 5.0
+Function = TypeVar("Function", bound=Callable[..., Any])
+Until = Literal["head"]
 
 
 class Consumer:
-    """Hands events to handlers: in order within a partition, each at least once, duplicates of the topic dropped.
+    """Hands events to handlers, in order for each originator; duplicates of the topic are dropped.
 
-    An offset moves only after the handlers of its event have returned. A handler that raises is called again, with
-    growing pauses, until it returns: its partition waits, others go on.
-
-    `name`: of the consumer; all its processes share the partitions. `start`: where to read a partition of which nothing
-    is saved. `in_memory`: the effect of the handlers is this process's memory, so each partition is read from its
-    beginning whenever this process gets it. `session_timeout_s`: how long a silent process keeps its partitions.
+    Each event has its effect at least once: its offset moves only after its handlers have returned. With `transaction`
+    (a `Target`, or a psycopg pool of one's own) it is exactly once: handlers get a connection as second argument, and
+    what they do with it and the offset are one transaction.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a user may choose, each by its name
         self,
         name: str,
         *,
         start: Start = "beginning",
+        transaction: Target | UserPool | None = None,
+        concurrency: int = 1,
+        on_error: OnError | None = None,
         in_memory: bool = False,
+        protocol: Protocol = "classic",
+        instance_id: str | None = None,
         session_timeout_s: float = 10.0,
         tuning: Tuning = Tuning(),  # noqa: B008 - immutable
     ) -> None:
-        """Declare; raises InvalidRequest for a wrong name."""
+        """Declare; raises InvalidRequest for a wrong name, SettingsError for what does not go together.
+
+        `name`: of the consumer; all its processes share the partitions. `start`: where to read a partition of which
+        nothing is saved. `concurrency`: so many originators at a time within a partition. `on_error`: for a class of
+        exceptions a Retry, DeadLetter or Stop; the nearest class counts. `in_memory`: the effect is this process's
+        memory, so each partition is read from its beginning whenever this process gets it. `protocol`, `instance_id`,
+        `session_timeout_s`: of the group; how long a silent process keeps its partitions.
+        """
         self.name = names.consumer(name)
         self.stats = Stats()
+        self.transaction = transaction
         self._start = start
         self._in_memory = in_memory
-        self._session_timeout_s = session_timeout_s
+        self._concurrency = concurrency
+        self._on_error = dict(on_error or {})
+        self._group = GroupOptions(protocol, instance_id, session_timeout_s)
         self._tuning = tuning
-        self._routes = Routes()
-        self._on_assigned: list[Hook] = []
-        self._on_revoked: list[Hook] = []
+        self._declared = Declared(transactions=transaction is not None)
         self._catch_up = CatchUp()
         self._runtime: Runtime | None = None
         self._stop_wanted = False
+        if concurrency < 1 or (concurrency > 1 and (transaction is not None or in_memory)):
+            message = (
+                "concurrency must be 1 or more; with transaction or in_memory, a partition's events are one sequence"
+            )
+            raise SettingsError(message, field="concurrency")
+        if transaction is not None and in_memory:
+            raise SettingsError("transaction and in_memory exclude one another", field="transaction")
 
-    def on(self, *selectors: str) -> Callable[[OnEvent], OnEvent]:
+    def on(self, *selectors: str) -> Callable[[Function], Function]:
         """Declare a handler for the events that any of the selectors wants; for all without one."""
+        return lambda function: self._declared.events(function, selectors)
 
-        def declare(function: OnEvent) -> OnEvent:
-            async def call(record: Record) -> None:
-                await function(record.event)
-
-            self._routes.add(selectors, call)
-            return _async(function)
-
-        return declare
-
-    def on_record(self, *selectors: str) -> Callable[[OnRecord], OnRecord]:
+    def on_record(self, *selectors: str) -> Callable[[Function], Function]:
         """As `on`, for a handler that takes a `Record`: the event, its partition and its offset."""
+        return lambda function: self._declared.records(function, selectors)
 
-        def declare(function: OnRecord) -> OnRecord:
-            self._routes.add(selectors, function)
-            return _async(function)
+    def on_batch(self, *selectors: str) -> Callable[[Function], Function]:
+        """As `on`, for a handler that takes a list of events of one partition, in order."""
+        return lambda function: self._declared.event_batches(function, selectors)
 
-        return declare
+    def on_schema(self, function: Function) -> Function:
+        """Declare what makes the view's tables, if they are not there: called with a connection at each start."""
+        self._declared.prepares.append(checked(function, None))
+        return function
 
-    def on_assigned(self, function: OnPartitions) -> OnPartitions:
+    def on_assigned(self, function: Function) -> Function:
         """Declare what is called with a set of partitions before their first event. An error ends the consumer."""
-        self._on_assigned.append(_async(function))
+        self._declared.assigned.append(checked(function, None))
         return function
 
-    def on_revoked(self, function: OnPartitions) -> OnPartitions:
+    def on_revoked(self, function: Function) -> Function:
         """Declare what is called with a set of partitions after their last event. An error ends the consumer."""
-        self._on_revoked.append(_async(function))
+        self._declared.revoked.append(checked(function, None))
         return function
 
-    def run(self, settings: Settings, registry: CollectorRegistry | None = None) -> Coroutine[Any, Any, None]:
+    def run(
+        self, settings: Settings, registry: CollectorRegistry | None = None, *, until: Until | None = None
+    ) -> Coroutine[Any, Any, None]:
         """Consume until cancelled or stopped; then finish the events at work, commit, leave the group.
 
-        Metrics go into the registry, if there is one. Raises what must not be passed over: OffsetOutOfRange,
-        UndecodableRecord, OffsetRegression, SettingsError, a hook's own error; not that Kafka or a service is away.
+        `until="head"`: return when everything is done that is in the topic now. Metrics go into the registry, if there
+        is one. Raises what must not be passed over: OffsetOutOfRange, TopicChanged, HandlerStopped, OffsetRegression,
+        SettingsError, a hook's own error; not that Kafka, a service or the view's database is away.
         """
         # Not a coroutine function itself: a `stop` counts from here on, also before a task's first step.
         self._stop_wanted = False
-        return self._run(settings, registry)
+        return self._run(settings, registry, until)
 
-    async def _run(self, settings: Settings, registry: CollectorRegistry | None) -> None:
+    async def _run(self, settings: Settings, registry: CollectorRegistry | None, until: Until | None) -> None:
+        async with self.view(settings) as view:
+            means = kafka_means(settings, self.name, self._group, self._declared.routes)
+            async with means as opened:
+                with registered(self, registry):
+                    await self.run_on(opened, settings.topic, view=view, until=until)
+
+    @asynccontextmanager
+    async def view(self, settings: Settings) -> AsyncIterator[View | None]:
+        """The view of `transaction`, open; None without one. Raises SettingsError."""
+        if self.transaction is None:
+            yield None
+            return
+        async with open_view(self.transaction, settings, self.name) as view:
+            yield view
+
+    async def run_on(self, means: Means, topic: str, *, view: View | None = None, until: Until | None = None) -> None:
+        """Consume with these means, as `run` does: for tests, and for logs that are not in Kafka."""
         if self._runtime is not None:
             raise EskitError(f"consumer {self.name} is running already")
-        if not self._routes:
+        if not self._declared.routes:
             raise EskitError(f"consumer {self.name} has no handlers")
-        plan = Plan(
-            name=self.name,
-            topic=settings.topic,
-            kafka=kafka_config(settings, self.name, self._session_timeout_s),
-            at_end=self._start == "end" and not self._in_memory,
-            in_memory=self._in_memory,
-            on_assigned=self._on_assigned,
-            on_revoked=self._on_revoked,
+        self._runtime = Runtime(self._plan(topic), means, self._around(view))
+        try:
+            if not self._stop_wanted:
+                await self._runtime.run(until_head=until == "head")
+        finally:
+            self._runtime = None
+
+    def _plan(self, topic: str) -> Plan:
+        declared = self._declared
+        return Plan(
+            self.name, topic, self._start, self._in_memory, declared.assigned, declared.revoked, declared.prepares
         )
-        collector = ConsumerCollector(self)
-        async with OffsetsClient(settings.offsets_url, timeout_s=CALL_S, patience_s=0, connections=4) as client:
-            around = Surroundings(self._routes, self.stats, self._catch_up, self._tuning, lambda: None)
-            self._runtime = Runtime(plan, client, around)
-            if registry is not None:
-                registry.register(collector)
-            try:
-                if not self._stop_wanted:
-                    await self._runtime.run()
-            finally:
-                self._runtime = None
-                if registry is not None:
-                    registry.unregister(collector)
+
+    def _around(self, view: View | None) -> Surroundings:
+        policy = Policy.of(self._on_error, self._tuning, in_memory=self._in_memory)
+        delivery = Delivery(self._concurrency, self._declared.batches, view)
+        return Surroundings(
+            self._declared.routes, self.stats, self._catch_up, self._tuning, policy, delivery, lambda: None
+        )
 
     def stop(self) -> None:
         """Let `run` finish and return, also when its task has not begun yet."""
@@ -169,13 +197,3 @@ class Consumer:
         if self._runtime is None:
             raise Unavailable(f"consumer {self.name} does not run")
         await self._runtime.check()
-
-
-_F = TypeVar("_F", bound=Callable[..., object])
-
-
-def _async(function: _F) -> _F:
-    is_async: bool = inspect.iscoroutinefunction(function)
-    if not is_async:
-        raise TypeError(f"{function!r} must be an async function: anything else would hold up every partition")
-    return function

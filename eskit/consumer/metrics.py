@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from prometheus_client import Metric
+from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -20,6 +21,20 @@ COUNTERS = {
     "committed": "Offsets committed, one for each partition and commit.",
     "fenced": "Commits refused because somebody else had claimed the partition.",
 }
+
+
+@contextmanager
+def registered(consumer: Consumer, registry: CollectorRegistry | None) -> Iterator[None]:
+    """Show the consumer's metrics while inside."""
+    if registry is None:
+        yield
+        return
+    collector = ConsumerCollector(consumer)
+    registry.register(collector)
+    try:
+        yield
+    finally:
+        registry.unregister(collector)
 
 
 class ConsumerCollector(Collector):

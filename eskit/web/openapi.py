@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from eskit import __version__, names
+from eskit import __version__, names, offsets
 from eskit.errors import (
     EskitError,
     HeaderTooLarge,
@@ -43,6 +43,26 @@ PATH_PARAMETERS: Mapping[str, dict[str, Any]] = {
         "description": "Event id.",
         "schema": {"type": "string", "format": "uuid"},
         "example": "01a20c57-9331-7971-8669-ffaba7c628bf",
+    },
+    "consumer": {
+        "description": "Name of a consumer.",
+        "schema": {"type": "string", "pattern": names.CONSUMER_PATTERN},
+        "example": "billing",
+    },
+    "topic": {
+        "description": "Name of a topic.",
+        "schema": {"type": "string", "pattern": offsets.TOPIC_PATTERN},
+        "example": "eskit.application-log",
+    },
+    "partition": {
+        "description": "Number of a partition.",
+        "schema": {"type": "integer", "minimum": 0, "maximum": offsets.MAX_PARTITION},
+        "example": 0,
+    },
+    "offset": {
+        "description": "Offset of a record.",
+        "schema": {"type": "integer", "minimum": 0, "maximum": offsets.MAX_NUMBER},
+        "example": 7,
     },
 }
 # What every call may answer, beside its own errors; the second ones only where there is a body.

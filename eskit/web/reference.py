@@ -152,7 +152,7 @@ def _shape(schema: dict[str, Any]) -> str:
 def _curl(operation: Operation) -> str:
     path = path_of(operation)
     for name, parameter in PATH_PARAMETERS.items():
-        path = path.replace(f"{{{name}}}", quote(parameter["example"], safe=""))
+        path = path.replace(f"{{{name}}}", quote(str(parameter["example"]), safe=""))
     # Where the reader is: the page does not know by which name it was reached.
     line = f'curl -s "$URL{path}"'
     if operation.body is not None and operation.body.example is not None:

@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 
+from eskit.client.letters import LettersClient
 from eskit.client.offsets import OffsetsClient
-from eskit.consumer import Consumer, OffsetOutOfRange, Tuning
+from eskit.consumer import Consumer, HandlerStopped, OffsetOutOfRange, Stop, Tuning
 from eskit.errors import Fenced, OffsetRegression, Unavailable
 from eskit.kafka.record import UndecodableRecord
+from eskit.letters import UNREADABLE
 from eskit.offsets import Commit
 from eskit.settings import Settings
 from infra.local.broker import KafkaBroker
@@ -111,14 +113,30 @@ async def test_a_saved_offset_out_of_range_is_an_error_and_no_jump(config: Setti
     assert seen.of(2) == []
 
 
-async def test_a_record_that_is_no_event_stops_the_consumer_before_it(config: Settings, topic: Topic) -> None:
+async def test_a_record_that_is_no_event_is_set_aside_by_itself(config: Settings, topic: Topic) -> None:
     topic.add_positions([100, 200])
     number = partition_of(100)
     topic.add_raw(number, b"hello")
     topic.add_positions([300])
     consumer = Consumer("billing")
     seen = collect(consumer)
-    with pytest.raises(UndecodableRecord) as caught:
+    async with consuming(config, consumer):
+        await until(lambda: all_saved(config, "billing", [300]))
+    assert seen.positions == [100, 200, 300]
+    async with LettersClient(config.offsets_url) as client:
+        [letter] = (await client.letters("billing", with_record=True)).letters
+    assert (letter.partition, letter.offset, letter.value, letter.key) == (number, 2, b"hello", UNREADABLE)
+    assert f"{topic.name} partition {number} offset 2" in letter.cause.error
+
+
+async def test_a_record_that_is_no_event_stops_a_consumer_that_says_so(config: Settings, topic: Topic) -> None:
+    topic.add_positions([100, 200])
+    number = partition_of(100)
+    topic.add_raw(number, b"hello")
+    topic.add_positions([300])
+    consumer = Consumer("billing", on_error={UndecodableRecord: Stop})
+    seen = collect(consumer)
+    with pytest.raises(HandlerStopped) as caught:
         await asyncio.wait_for(consumer.run(config), 30)
     assert f"{topic.name} partition {number} offset 2" in caught.value.detail
     assert seen.positions == [100, 200]

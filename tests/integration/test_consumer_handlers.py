@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from eskit.consumer import Consumer, Record, Tuning
+from eskit.consumer import Consumer, Record, Retry, Tuning
 from eskit.consumer.delivery.worker import Worker
 from eskit.consumer.group.membership import BATCH, PATIENCE_S
 from eskit.errors import Unavailable
@@ -65,7 +65,8 @@ async def test_a_failing_handler_stalls_its_partition_only(config: Settings, top
     """A bug of old: an error of a handler stopped everything."""
     topic.add_positions(range(1, 401))
     broken = True
-    consumer = Consumer("billing", tuning=Tuning(retry_least_s=0.01, retry_most_s=0.1))
+    tuning = Tuning(retry_least_s=0.01, retry_most_s=0.1)
+    consumer = Consumer("billing", on_error={ValueError: Retry(attempts=None)}, tuning=tuning)
     seen = Seen()
     calls: list[int] = []
 

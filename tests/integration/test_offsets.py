@@ -89,7 +89,8 @@ async def test_a_bulk_commit_answers_each_and_a_fenced_one_stops_no_other(offset
     )
     assert status == 200
     good, bad = body["results"]
-    assert good == {"status": 200, "topic": TOPIC, "partition": 0, "offset": 11, "position": 20, "epoch": epochs[0]}
+    assert good == {"status": 200, "topic": TOPIC, "partition": 0, "offset": 11, "position": 20, "epoch": epochs[0],
+                    "topic_id": None}  # fmt: skip
     assert (bad["status"], bad["code"], bad["epoch"], bad["partition"]) == (409, "fenced", newer.epoch, 1)
 
 
@@ -175,7 +176,7 @@ async def test_bad_input_names_its_field_and_stores_nothing(url: str, path: str,
     method, _, rest = path.partition(" ")
     status, problem = await call(url, method, f"/v1/consumers/{rest}", body)
     assert (status, problem.get("field")) == (422, field)
-    assert (await call(url, "GET", "/v1/consumers"))[1] == {"consumers": [], "next": None}
+    assert (await call(url, "GET", "/v1/consumers"))[1]["consumers"] == []
 
 
 async def test_unknown_query_parameters_and_limits_are_refused(offsets: OffsetsClient, url: str) -> None:

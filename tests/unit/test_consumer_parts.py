@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eskit.consumer import Consumer, Record, Tuning
-from eskit.consumer.config import kafka_config
+from eskit.consumer.config import GroupOptions, kafka_config
 from eskit.consumer.delivery.catchup import CatchUp
 from eskit.consumer.delivery.progress import Progress
 from eskit.consumer.delivery.routes import Routes
@@ -18,7 +18,7 @@ from eskit.consumer.group.inbox import Inbox
 from eskit.errors import EskitError, Fenced, InvalidRequest, OffsetRegression, Unavailable
 from eskit.offsets import Claim, Commit, Committed
 from eskit.settings import Settings
-from offsets_svc.verdicts import verdict
+from eskit.verdicts import verdict
 
 
 def test_nothing_is_committed_before_anything_is_done() -> None:
@@ -139,7 +139,7 @@ def test_declarations_are_checked_at_once() -> None:
 
     with pytest.raises(TypeError, match="async"):
 
-        @consumer.on()  # type: ignore[type-var]
+        @consumer.on()
         def sync_handler(event: object) -> None: ...
 
 
@@ -160,12 +160,14 @@ async def test_caught_up_is_for_consumers_in_memory() -> None:
 
 def test_no_option_can_take_a_promise_away() -> None:
     options = {"enable.auto.commit": "true", "auto.offset.reset": "latest", "security.protocol": "ssl"}
-    config = kafka_config(Settings(kafka_bootstrap="b:1", kafka_options=options, log="tenant"), "billing", 6.0)
+    config = kafka_config(
+        Settings(kafka_bootstrap="b:1", kafka_options=options, log="tenant"), "billing", GroupOptions()
+    )
     assert config["enable.auto.commit"] is False
     assert config["auto.offset.reset"] == "error"
     assert config["security.protocol"] == "ssl"
     assert config["group.id"] == "billing.tenant"
-    assert kafka_config(Settings(kafka_bootstrap="b:1"), "billing", 6.0)["group.id"] == "billing"
+    assert kafka_config(Settings(kafka_bootstrap="b:1"), "billing", GroupOptions())["group.id"] == "billing"
 
 
 async def test_caught_up_when_every_position_was_seen_in_whatever_order() -> None:
@@ -225,18 +227,18 @@ async def test_an_inbox_is_bounded_by_number_and_by_bytes() -> None:
         assert (inbox.full, inbox.low) == (False, True)
         inbox.put([FakeMessage()])  # type: ignore[list-item]
         assert (inbox.full, inbox.low) == (True, False)
-        await inbox.get()
+        await inbox.take(1)
         assert (inbox.full, inbox.low, room.is_set()) == (False, True, True)
 
 
 async def test_an_inbox_wakes_its_reader_and_ends_when_closed() -> None:
     inbox = Inbox(Tuning(), threading.Event())
-    reading = asyncio.ensure_future(inbox.get())
+    reading = asyncio.ensure_future(inbox.take(1))
     await asyncio.sleep(0)
     await asyncio.to_thread(inbox.put, [FakeMessage()])  # type: ignore[list-item]
-    assert await asyncio.wait_for(reading, 1) is not None
-    reading = asyncio.ensure_future(inbox.get())
+    assert len(await asyncio.wait_for(reading, 1)) == 1
+    reading = asyncio.ensure_future(inbox.take(1))
     await asyncio.sleep(0)
     inbox.put([FakeMessage()])  # type: ignore[list-item]
     inbox.close()
-    assert await asyncio.wait_for(reading, 1) is None
+    assert await asyncio.wait_for(reading, 1) == []

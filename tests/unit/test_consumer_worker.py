@@ -10,13 +10,15 @@ import pytest
 
 from eskit.consumer import Record, Tuning
 from eskit.consumer.delivery.catchup import CatchUp
+from eskit.consumer.delivery.policy import Policy
 from eskit.consumer.delivery.progress import Progress
 from eskit.consumer.delivery.routes import Routes
-from eskit.consumer.delivery.worker import Surroundings, Worker
+from eskit.consumer.delivery.worker import Delivery, Surroundings, Worker
 from eskit.consumer.group.inbox import Inbox
 from eskit.consumer.stats import Stats
 from eskit.kafka.record import Source
 from eskit.offsets import Claim
+from eskit.testing.letters import KeptLetters
 from tests.integration.consuming import stored
 
 
@@ -84,7 +86,9 @@ async def test_what_a_cancelled_handler_does_then_counts_for_nothing(
     tuning = Tuning()
     progress = Progress("t", Claim(0, epoch=1))
     inbox = Inbox(tuning, threading.Event())
-    worker = Worker(progress, inbox, Surroundings(routes, stats, catch_up, tuning, lambda: None))
+    policy = Policy.of({}, tuning, in_memory=False)
+    around = Surroundings(routes, stats, catch_up, tuning, policy, Delivery(), lambda: None)
+    worker = Worker(progress, inbox, around, KeptLetters().at("c", 0))
     ended = asyncio.Event()
     worker.start(lambda _: ended.set())
     inbox.put([FakeMessage()])  # type: ignore[list-item]

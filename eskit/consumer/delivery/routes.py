@@ -20,7 +20,8 @@ class Record(NamedTuple):
     offset: int
 
 
-Call = Callable[[Record], Awaitable[None]]
+# A handler as the effects call it: with a record, or with a list of them; and a connection, in transactions.
+Call = Callable[..., Awaitable[None]]
 
 
 class Handler(NamedTuple):
@@ -36,6 +37,7 @@ class Routes:
     def __init__(self) -> None:
         self._handlers: list[Handler] = []
         self._cache: dict[tuple[str, str], tuple[Call, ...]] = {}
+        self.selective = True
 
     def __len__(self) -> int:
         return len(self._handlers)
@@ -43,6 +45,8 @@ class Routes:
     def add(self, selectors: tuple[str, ...], call: Call) -> None:
         """One more handler; without selectors it wants every event. Raises InvalidRequest for a wrong selector."""
         self._handlers.append(Handler(Selector(",".join(selectors) or "*"), call))
+        # Somebody wants everything: then nothing can be told from the headers.
+        self.selective = all(handler.selector.terms for handler in self._handlers)
         self._cache.clear()
 
     def of(self, entity_type: str, action: str) -> tuple[Call, ...]:

@@ -53,25 +53,39 @@ class Inbox:
             with suppress(RuntimeError):  # the loop is closed, nobody waits any more
                 self._loop.call_soon_threadsafe(self._arrived.set)
 
-    async def get(self) -> Message | None:
-        """The next record; None when the inbox is closed (the loop)."""
+    async def take(self, most: int, wait_s: float = 0.0) -> list[Message]:
+        """The next records, at least one, waiting so long for `most` of them; none when it is closed (the loop)."""
         while not self.closed:
             if self._queue:
-                return self._take()
-            self._waiting = True
-            self._arrived.clear()
-            if not self._queue:
-                await self._arrived.wait()
-            self._waiting = False
-        return None
+                if wait_s and len(self._queue) < most:
+                    await self._more(most, wait_s)
+                return self._take(most)
+            await self._news()
+        return []
 
-    def _take(self) -> Message:
+    async def _news(self) -> None:
+        self._waiting = True
+        self._arrived.clear()
+        if not self._queue and not self.closed:
+            await self._arrived.wait()
+        self._waiting = False
+
+    async def _more(self, most: int, wait_s: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                while len(self._queue) < most and not (self.full or self.closed):
+                    self._waiting = True
+                    self._arrived.clear()
+                    await self._arrived.wait()
+        self._waiting = False
+
+    def _take(self, most: int) -> list[Message]:
         was_full = self.full
-        message = self._queue.popleft()
-        self._bytes_out += len(message)
+        messages = [self._queue.popleft() for _ in range(min(most, len(self._queue)))]
+        self._bytes_out += sum(map(len, messages))
         if was_full and not self.full:
             self._room.set()
-        return message
+        return messages
 
     def close(self) -> None:
         """No record is given out any more (the loop)."""

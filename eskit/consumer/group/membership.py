@@ -33,15 +33,10 @@ METADATA_S = 3.0
 
 
 class Source(NamedTuple):
-    """Where to read a claimed partition from: an offset; without one, the topic's beginning or its end.
-
-    `found` is told the offset of the end.
-    """
+    """Where to read a claimed partition from; without an offset, from the topic's beginning."""
 
     inbox: Inbox
     offset: int | None
-    at_end: bool
-    found: Callable[[int], None]
 
 
 class Membership:
@@ -147,35 +142,18 @@ class Membership:
         reading = [p for p in removed if self._inboxes.pop(p, None) is not None]
         self._consumer.incremental_unassign(self._at(reading))
 
-    def read(self, sources: dict[int, Source]) -> dict[int, Source]:
-        """Fetch these partitions, as far as they are still ours; those to try again, because no broker answered."""
+    def read(self, sources: dict[int, Source]) -> None:
+        """Fetch these partitions, as far as they are still ours."""
         starts: list[TopicPartition] = []
-        again: dict[int, Source] = {}
         for number, source in sources.items():
             # A closed inbox is that of an assignment which was revoked since, though a newer one may have followed.
             if number not in self._owned or source.inbox.closed:
                 continue
-            try:
-                starts.append(TopicPartition(self._topic, number, self._offset(number, source)))
-            except KafkaException:
-                again[number] = source
-            else:
-                self._inboxes[number] = source.inbox
+            offset = OFFSET_BEGINNING if source.offset is None else source.offset
+            starts.append(TopicPartition(self._topic, number, offset))
+            self._inboxes[number] = source.inbox
         if starts:
             self._consumer.incremental_assign(starts)
-        return again
-
-    def _offset(self, number: int, source: Source) -> int:
-        if source.offset is not None:
-            return source.offset
-        if not source.at_end:
-            return OFFSET_BEGINNING
-        at = TopicPartition(self._topic, number)
-        found = self._consumer.get_watermark_offsets(at, timeout=METADATA_S, cached=False)
-        if found is None:
-            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))  # noqa: SLF001 - as above
-        self._bridge.tell(source.found, found[1])
-        return int(found[1])
 
     def check(self) -> str:
         """What is wrong with brokers or topic; empty: nothing."""

@@ -53,7 +53,7 @@ class Poller:
 
     def read(self, sources: dict[int, Source]) -> None:
         """Fetch these partitions, as far as they are still ours."""
-        self._commands.put(partial(self._read, sources))
+        self._commands.put(lambda member: member.read(sources))
 
     def rejoin(self) -> None:
         """Leave the group and join it anew: it then says afresh what is ours."""
@@ -127,7 +127,3 @@ class Poller:
             if self._leaving:
                 return
             self._commands.get_nowait()(member)
-
-    def _read(self, sources: dict[int, Source], member: Membership) -> None:
-        if again := member.read(sources):
-            self.read(again)

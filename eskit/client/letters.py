@@ -1,0 +1,117 @@
+"""Client of the offsets service for dead letters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from eskit.client.http import ServiceClient, segment
+from eskit.errors import Unavailable
+from eskit.letters import (
+    MAX_LETTERS,
+    Changed,
+    DiscardLetters,
+    Done,
+    FailedAgain,
+    Kept,
+    Letter,
+    LettersPage,
+    Owner,
+    ParkedKeys,
+    RetryLetters,
+    SetAside,
+    Unpark,
+)
+
+T = TypeVar("T")
+
+# Of one call: a service takes bodies of 8 MiB by default, and base64 makes three bytes four.
+MAX_BYTES = 4 * 1024 * 1024
+_JSON = {"Content-Type": "application/json"}
+
+
+class LettersClient(ServiceClient):
+    """Set records aside and work them off, as the owner of a partition; look at them and decide on them, as anybody.
+
+    Every call may safely be repeated, and is while the service is away. An owner's calls raise Fenced after a newer
+    claim of the partition; all raise Unavailable.
+    """
+
+    async def set_aside(self, consumer: str, owner: Owner, letters: Sequence[Letter]) -> None:
+        """Keep these; one that is kept already stays as it is, but for a new failure."""
+        some: list[Letter] = []
+        size = 0
+        for letter in letters:
+            if some and (len(some) == MAX_LETTERS or size + _size(letter) > MAX_BYTES):
+                await self._post(consumer, "dead-letters", SetAside(owner, some), Changed)
+                some, size = [], 0
+            some.append(letter)
+            size += _size(letter)
+        if some:
+            await self._post(consumer, "dead-letters", SetAside(owner, some), Changed)
+
+    async def done(self, consumer: str, owner: Owner, offset: int) -> None:
+        """Forget a letter that has had its effect."""
+        await self._post(consumer, "dead-letters/done", Done(owner, offset), Changed)
+
+    async def failed(self, consumer: str, given: FailedAgain) -> None:
+        """A letter has failed again; its key goes on waiting."""
+        await self._post(consumer, "dead-letters/failed", given, Changed)
+
+    async def unpark(self, consumer: str, owner: Owner, key: str) -> bool:
+        """Let a key go; False while letters of it are left."""
+        answer = await self._post(consumer, "dead-letters/unpark", Unpark(owner, key), dict[str, bool])
+        return answer["unparked"]
+
+    async def parked(self, consumer: str, *, count: bool = True, limit: int = 1000, **which: Any) -> ParkedKeys:
+        """A page of keys that wait. `which`: topic, partition, retry, after."""
+        return await self._get(
+            f"/v1/consumers/{segment(consumer)}/parked", ParkedKeys, count=count, limit=limit, **which
+        )
+
+    async def letters(self, consumer: str, *, limit: int = 100, **which: Any) -> LettersPage:
+        """A page of letters. `which`: topic, partition, key, failed, with_record, after."""
+        return await self._get(f"/v1/consumers/{segment(consumer)}/dead-letters", LettersPage, limit=limit, **which)
+
+    async def letter(self, consumer: str, topic: str, partition: int, offset: int) -> Kept:
+        """One letter with its record; raises NotFound."""
+        path = f"/v1/consumers/{segment(consumer)}/dead-letters/{segment(topic)}/{partition}/{offset}"
+        return await self._get(path, Kept)
+
+    async def consumers(self) -> dict[str, int]:
+        """The consumers that have set anything aside, each with the number of keys that wait."""
+        return (await self._get("/v1/dead-letters", dict[str, dict[str, int]]))["consumers"]
+
+    async def retry(self, consumer: str, wanted: RetryLetters) -> int:
+        """Let the letters of keys be handled again; how many keys."""
+        return (await self._post(consumer, "dead-letters/retry", wanted, Changed)).changed
+
+    async def discard(self, consumer: str, wanted: DiscardLetters) -> int:
+        """Throw letters away; how many."""
+        return (await self._post(consumer, "dead-letters/discard", wanted, Changed)).changed
+
+    async def _post(self, consumer: str, what: str, body: msgspec.Struct, kind: type[T]) -> T:
+        path = f"/v1/consumers/{segment(consumer)}/{what}"
+        answer = await self.call("POST", path, body=msgspec.json.encode(body), headers=_JSON)
+        return self._decoded(answer.body, kind)
+
+    async def _get(self, path: str, kind: type[T], **query: Any) -> T:
+        given = {
+            name: str(value).lower() if isinstance(value, bool) else str(value)
+            for name, value in query.items()
+            if value is not None
+        }
+        text = "&".join(f"{name}={segment(value)}" for name, value in given.items())
+        return self._decoded((await self.call("GET", f"{path}?{text}" if text else path)).body, kind)
+
+    def _decoded(self, body: bytes, kind: type[T]) -> T:
+        try:
+            return msgspec.json.decode(body, type=kind)
+        except msgspec.MsgspecError as error:
+            raise Unavailable(f"{self._url} answers, but not as the offsets service does: {error}") from error
+
+
+def _size(letter: Letter) -> int:
+    return len(letter.value or b"") + sum(len(h.name) + len(h.value or b"") for h in letter.headers) + 500

@@ -1,0 +1,1 @@
+"""Claims, offsets and dead letters on Postgres."""
