@@ -14,6 +14,7 @@ from eskit.consumer.config import GroupOptions, Protocol, Start, Tuning
 from eskit.consumer.declaring import Declared, checked
 from eskit.consumer.delivery.catchup import CatchUp
 from eskit.consumer.delivery.policy import OnError, Policy
+from eskit.consumer.delivery.routes import Routes
 from eskit.consumer.delivery.worker import Delivery, Surroundings
 from eskit.consumer.kafka_means import kafka_means
 from eskit.consumer.means import Means
@@ -166,6 +167,11 @@ class Consumer:
         self._stop_wanted = True
         if self._runtime is not None:
             self._runtime.stop()
+
+    @property
+    def routes(self) -> Routes:
+        """The handlers, by what they want."""
+        return self._declared.routes
 
     @property
     def runtime(self) -> Runtime | None:

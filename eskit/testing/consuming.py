@@ -37,7 +37,7 @@ def memory_means(consumer: Consumer, log: Log) -> Means:
     name = consumer.name
     return Means(
         log.offsets,
-        lambda claim: log.letters.at(name, claim.partition),
+        lambda claim: log.letters.at(name, claim.partition, consumer.routes),
         lambda callbacks: Member(log, name, callbacks),
         seek,
         identify,

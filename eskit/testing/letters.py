@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from eskit.consumer.delivery.failures import Failure
 from eskit.consumer.delivery.items import Item
 from eskit.consumer.delivery.parking import Aside
+from eskit.consumer.delivery.routes import Routes
 
 PAGE = 50
 
@@ -49,16 +50,17 @@ class KeptLetters:
         found = self._kept.get(consumer, {}).values()
         return [parked for of in found for key, parked in of.items() if not keys or key in keys]
 
-    def at(self, consumer: str, partition: int) -> PartitionLetters:
-        """Those of one partition, as its worker needs them."""
-        return PartitionLetters(self._kept.setdefault(consumer, {}).setdefault(partition, {}))
+    def at(self, consumer: str, partition: int, routes: Routes) -> PartitionLetters:
+        """Those of one partition, as its worker needs them; `routes`: the handlers by now."""
+        return PartitionLetters(self._kept.setdefault(consumer, {}).setdefault(partition, {}), routes)
 
 
 class PartitionLetters:
     """As `Letters` says."""
 
-    def __init__(self, kept: dict[str, Parked]) -> None:
+    def __init__(self, kept: dict[str, Parked], routes: Routes) -> None:
         self._kept = kept
+        self._routes = routes
 
     async def parked(self) -> dict[str, int]:
         """As Letters says."""
@@ -78,7 +80,13 @@ class PartitionLetters:
     async def first(self, key: str, above: int) -> list[Item]:
         """As Letters says."""
         letters = self._kept[key].letters
-        return [letters[offset].item for offset in sorted(letters) if offset > above][:PAGE]
+        return [self._now(letters[offset].item) for offset in sorted(letters) if offset > above][:PAGE]
+
+    def _now(self, item: Item) -> Item:
+        if item.record is None:
+            return item
+        event = item.record.event
+        return item._replace(calls=self._routes.of(event.entity_type, event.action))
 
     async def done(self, key: str, offset: int) -> None:
         """As Letters says."""

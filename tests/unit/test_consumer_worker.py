@@ -88,7 +88,7 @@ async def test_what_a_cancelled_handler_does_then_counts_for_nothing(
     inbox = Inbox(tuning, threading.Event())
     policy = Policy.of({}, tuning, in_memory=False)
     around = Surroundings(routes, stats, catch_up, tuning, policy, Delivery(), lambda: None)
-    worker = Worker(progress, inbox, around, KeptLetters().at("c", 0))
+    worker = Worker(progress, inbox, around, KeptLetters().at("c", 0, routes))
     ended = asyncio.Event()
     worker.start(lambda _: ended.set())
     inbox.put([FakeMessage()])  # type: ignore[list-item]

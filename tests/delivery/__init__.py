@@ -1,0 +1,1 @@
+"""What the runtime promises, asked of it on a log in memory and on the real Kafka: one suite for both."""
