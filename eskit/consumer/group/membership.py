@@ -57,6 +57,7 @@ class Membership:
         self.ended = False
         # Why the brokers do not let us in yet; empty: they do, or have not answered.
         self.held = ""
+        self._shut_out = ""
         self._refusals = refusals.Refusals(config)
         try:
             self._consumer = confluent_kafka.Consumer(config)
@@ -143,11 +144,13 @@ class Membership:
             self.held = self._refusals.held(error)
             self.ended = True
         else:
+            self._shut_out = refusals.shut_out(error) or self._shut_out
             log.warning("Kafka", error=error.name(), detail=error.str())
 
     def _on_assign(self, _: confluent_kafka.Consumer, partitions: list[TopicPartition]) -> None:
         added = frozenset(p.partition for p in partitions)
         self._owned |= added
+        self._shut_out = ""
         self._consumer.incremental_assign([])
         if added:
             self._bridge.assigned(added)
@@ -182,12 +185,12 @@ class Membership:
             self._consumer.incremental_assign(starts)
 
     def check(self) -> str:
-        """What is wrong with brokers or topic; empty: nothing."""
+        """What is wrong with brokers, topic or group; empty: nothing."""
         try:
             topic = self._consumer.list_topics(self._topic, timeout=METADATA_S).topics[self._topic]
         except KafkaException as error:
             return f"Kafka cannot be reached: {error.args[0].str()}"
-        return f"topic {self._topic}: {topic.error.str()}" if topic.error else ""
+        return f"topic {self._topic}: {topic.error.str()}" if topic.error else self._shut_out
 
     def _at(self, partitions: Iterable[int]) -> list[TopicPartition]:
         return [TopicPartition(self._topic, p) for p in partitions]

@@ -8,6 +8,16 @@ from confluent_kafka import KafkaError
 
 from eskit.errors import SettingsError
 
+# What may pass by itself: members that share partitions out in another way end, rights are given.
+SHUT_OUT = frozenset(
+    {
+        KafkaError.INCONSISTENT_GROUP_PROTOCOL,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_MAX_SIZE_REACHED,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    }
+)
+
 
 def fatal(error: KafkaError) -> bool:
     """Whether the Kafka client can do nothing more. What it gives to `poll` does not say so by `fatal()`."""
@@ -48,6 +58,11 @@ class Refusals:
         if _is(error, KafkaError.UNRELEASED_INSTANCE_ID):
             return f"{self._instance} is in use: by another process, or by one that was killed a moment ago"
         return ""
+
+
+def shut_out(error: KafkaError) -> str:
+    """What is said to those who ask whether it is well, until it gets partitions; empty: nothing."""
+    return f"the consumer group does not let us in: {error.str()}" if error.code() in SHUT_OUT else ""
 
 
 def _is(error: KafkaError, code: int) -> bool:
