@@ -66,7 +66,7 @@ class Consumer:
         self._in_memory = in_memory
         self._concurrency = concurrency
         self._on_error = dict(on_error or {})
-        self._group = GroupOptions(protocol, instance_id, session_timeout_s)
+        self._group = GroupOptions(protocol, instance_id, session_timeout_s, tuning.handover_s).checked()
         self._tuning = tuning
         self._declared = Declared(transactions=transaction is not None)
         self._catch_up = CatchUp()
