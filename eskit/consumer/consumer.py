@@ -66,7 +66,7 @@ class Consumer:
         self._in_memory = in_memory
         self._concurrency = concurrency
         self._on_error = dict(on_error or {})
-        self._group = GroupOptions(protocol, instance_id, session_timeout_s)
+        self._group = GroupOptions(protocol, instance_id, session_timeout_s, tuning.handover_s).checked()
         self._tuning = tuning
         self._declared = Declared(transactions=transaction is not None)
         self._catch_up = CatchUp()
@@ -157,10 +157,9 @@ class Consumer:
 
     def _around(self, view: View | None) -> Surroundings:
         policy = Policy.of(self._on_error, self._tuning, in_memory=self._in_memory)
+        catch_up = self._catch_up if self._in_memory else None
         delivery = Delivery(self._concurrency, self._declared.batches, view)
-        return Surroundings(
-            self._declared.routes, self.stats, self._catch_up, self._tuning, policy, delivery, lambda: None
-        )
+        return Surroundings(self._declared.routes, self.stats, catch_up, self._tuning, policy, delivery, lambda _: None)
 
     def stop(self) -> None:
         """Let `run` finish and return, also when its task has not begun yet."""

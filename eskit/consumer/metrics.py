@@ -20,6 +20,7 @@ COUNTERS = {
     "failed": "Calls of a handler that raised.",
     "committed": "Offsets committed, one for each partition and commit.",
     "fenced": "Commits refused because somebody else had claimed the partition.",
+    "rebalances": "Times that the group gave this process partitions, or took some.",
 }
 
 
@@ -58,10 +59,13 @@ class ConsumerCollector(Collector):
         position = GaugeMetricFamily("eskit_consumer_position", "Log position of the last event done.", labels=labels)
         stalled = GaugeMetricFamily("eskit_consumer_stalled", "1 while a handler keeps failing.", labels=labels)
         uncommitted = GaugeMetricFamily("eskit_consumer_uncommitted", "Records done, not committed.", labels=labels)
+        lag = GaugeMetricFamily("eskit_consumer_lag", "Records to be done, as Kafka's last answer said.", labels=labels)
         runtime = self._consumer.runtime
         for number, worker in sorted(runtime.workers.items() if runtime else ()):
             where = [name, str(number)]
             position.add_metric(where, worker.progress.last_position)
             stalled.add_metric(where, 1 if worker.stalled else 0)
             uncommitted.add_metric(where, worker.progress.uncommitted)
-        yield from (position, stalled, uncommitted)
+            if (to_do := worker.inbox.lag(worker.progress.next_offset)) is not None:
+                lag.add_metric(where, to_do)
+        yield from (position, stalled, uncommitted, lag)
