@@ -18,8 +18,8 @@ TOPIC = Settings().topic
 async def consume(consumer: Consumer, log: Log, settings: Settings | None = None) -> None:
     """Let it do what is in the log, from where it stopped the last time; returns when it is done or set aside.
 
-    `settings`: where a consumer with `transaction` finds its database; those of the environment by default. Raises what ends a consumer: HandlerStopped, an
-    error of a hook.
+    `settings`: where a consumer with `transaction` finds its database; those of the environment by default. Raises what
+    ends a consumer: HandlerStopped, an error of a hook.
     """
     async with consumer.view(settings or load()) as view:
         await consumer.run_on(memory_means(consumer, log), TOPIC, view=view, until="head")
