@@ -149,6 +149,28 @@ async def test_what_was_set_aside_has_its_effect_once_though_connections_break(b
     assert ledger.in_order()
 
 
+@pytest.mark.parametrize("handlers", HANDLERS)
+async def test_what_was_set_aside_last_and_came_back_does_not_come_again_after_a_restart(
+    bench: Bench, handlers: str
+) -> None:
+    """Nothing that has an effect follows it, so it is the letter's own effect that takes the view past it."""
+    ledger = Ledger(bench, handlers)
+    ledger.poison = {100}
+    bench.add(range(1, 101))
+    async with bench.running(ledger.consumer):
+        await committed(bench, "ledger")
+        ledger.poison = set()
+        await bench.retry("ledger")
+        await set_aside(bench, "ledger", lambda kept: not kept)
+    again = Ledger(bench, handlers)
+    async with bench.running(again.consumer):
+        bench.add(range(101, 201))
+        await committed(bench, "ledger")
+        await until(lambda: len(again.positions()) >= 200)
+    assert again.positions() == list(range(1, 201))
+    assert again.in_order()
+
+
 async def test_what_nobody_wants_moves_the_views_offset_too(bench: Bench) -> None:
     bench.add(range(1, 8001), action="Ignored")
     ledger = Ledger(bench)
