@@ -69,7 +69,7 @@ class Consumer:
         self._on_error = dict(on_error or {})
         self._group = GroupOptions(protocol, instance_id, session_timeout_s, tuning.handover_s).checked()
         self._tuning = tuning
-        self._declared = Declared(transactions=transaction is not None)
+        self._declared = Declared(self.name, transactions=transaction is not None)
         self._catch_up = CatchUp()
         self._runtime: Runtime | None = None
         self._stop_wanted = False
