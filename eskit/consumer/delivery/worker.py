@@ -71,7 +71,7 @@ class Worker:
         self.parking = Parking(letters, around.stats, self._stopping)
         self._handling = Handling(around.policy, self.parking, around.stats, self._stopping)
         self._effects = self._how()
-        self._draining = Draining(self._effects, self._handling, self.parking, around.stats, self._stopping)
+        self._draining = Draining(self._effects, self._handling, self.parking, progress, around.stats, self._stopping)
 
     @property
     def stalled(self) -> str:
