@@ -14,10 +14,10 @@ from tests.integration.consuming import saved
 from tests.services import until
 
 # Killed at once, of three: sometimes nobody is left.
-VICTIMS = (1, 1, 2, 3)
+VICTIMS = (1, 2, 3)
 # Some kills hit a member in the middle of its work, some one that has just begun.
-PAUSE_S = 0.8
-SLEEP_EVERY = 6
+PAUSE_S = 0.5
+SLEEP_EVERY = 5
 LOOK_EVERY = 10
 EVENTS, EVERY_S = 15, 0.1
 
