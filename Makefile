@@ -73,5 +73,5 @@ LOCK = uv pip compile --generate-hashes --universal --python-version 3.11 --no-e
 lock: ## pin the newest allowed versions anew, with hashes (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
 	@$(LOCK) pyproject.toml -o requirements/runtime.txt
-	@$(LOCK) pyproject.toml --group examples --group dev -o requirements/dev.txt
+	@$(LOCK) pyproject.toml --group dev -o requirements/dev.txt
 	@$(LOCK) --group build -o requirements/build.txt

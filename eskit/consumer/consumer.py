@@ -108,6 +108,22 @@ class Consumer:
         self._declared.revoked.append(checked(function, None))
         return function
 
+    def copy(self, name: str, schema: str) -> Consumer:
+        """The same handlers under another name, into another schema of the same database, from the beginning.
+
+        A Consumer(start="end") begins at the very beginning: where the end was then is not known. Raises SettingsError
+        for a consumer that is not exactly-once by a Target, InvalidRequest for a wrong name or schema.
+        """
+        if not isinstance(self.transaction, Target):
+            message = f"{self.name} has no transaction=Target(…): only a view with a schema of its own can be copied"
+            raise SettingsError(message, field="transaction")
+        start: Start = "beginning" if self._start == "end" else self._start
+        target = Target(names.schema(schema), self.transaction.url)
+        twin = Consumer(name, start=start, transaction=target, on_error=self._on_error, protocol=self._group.protocol,
+                        session_timeout_s=self._group.session_timeout_s, tuning=self._tuning)  # fmt: skip
+        twin._declared = self._declared
+        return twin
+
     def run(
         self, settings: Settings, registry: CollectorRegistry | None = None, *, until: Until | None = None
     ) -> Coroutine[Any, Any, None]:
@@ -182,6 +198,11 @@ class Consumer:
     def routes(self) -> Routes:
         """The handlers, by what they want."""
         return self._declared.routes
+
+    @property
+    def batches(self) -> bool:
+        """Whether the handlers take lists of events."""
+        return self._declared.batches
 
     @property
     def runtime(self) -> Runtime | None:
