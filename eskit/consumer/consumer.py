@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, Literal, TypeVar
 
@@ -23,6 +23,7 @@ from eskit.consumer.runtime import Runtime
 from eskit.consumer.stats import Stats
 from eskit.consumer.transactions.target import Target, UserPool, View, open_view
 from eskit.errors import EskitError, SettingsError, Unavailable
+from eskit.events import Event
 from eskit.settings import Settings
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -66,9 +67,9 @@ class Consumer:
         self._in_memory = in_memory
         self._concurrency = concurrency
         self._on_error = dict(on_error or {})
-        self._group = GroupOptions(protocol, instance_id, session_timeout_s)
+        self._group = GroupOptions(protocol, instance_id, session_timeout_s, tuning.handover_s).checked()
         self._tuning = tuning
-        self._declared = Declared(transactions=transaction is not None)
+        self._declared = Declared(self.name, transactions=transaction is not None)
         self._catch_up = CatchUp()
         self._runtime: Runtime | None = None
         self._stop_wanted = False
@@ -92,6 +93,10 @@ class Consumer:
         """As `on`, for a handler that takes a list of events of one partition, in order."""
         return lambda function: self._declared.event_batches(function, selectors)
 
+    def on_record_batch(self, *selectors: str) -> Callable[[Function], Function]:
+        """As `on_batch`, for a handler that takes a list of Records."""
+        return lambda function: self._declared.record_batches(function, selectors)
+
     def on_schema(self, function: Function) -> Function:
         """Declare what makes the view's tables, if they are not there: called with a connection at each start."""
         self._declared.prepares.append(checked(function, None))
@@ -106,6 +111,22 @@ class Consumer:
         """Declare what is called with a set of partitions after their last event. An error ends the consumer."""
         self._declared.revoked.append(checked(function, None))
         return function
+
+    def copy(self, name: str, schema: str) -> Consumer:
+        """The same handlers under another name, into another schema of the same database, from the beginning.
+
+        A Consumer(start="end") begins at the very beginning: where the end was then is not known. Raises SettingsError
+        for a consumer that is not exactly-once by a Target, InvalidRequest for a wrong name or schema.
+        """
+        if not isinstance(self.transaction, Target):
+            message = f"{self.name} has no transaction=Target(…): only a view with a schema of its own can be copied"
+            raise SettingsError(message, field="transaction")
+        start: Start = "beginning" if self._start == "end" else self._start
+        target = Target(names.schema(schema), self.transaction.url)
+        twin = Consumer(name, start=start, transaction=target, on_error=self._on_error, protocol=self._group.protocol,
+                        session_timeout_s=self._group.session_timeout_s, tuning=self._tuning)  # fmt: skip
+        twin._declared = self._declared
+        return twin
 
     def run(
         self, settings: Settings, registry: CollectorRegistry | None = None, *, until: Until | None = None
@@ -149,6 +170,16 @@ class Consumer:
         finally:
             self._runtime = None
 
+    async def replay(self, events: Iterable[Event]) -> None:
+        """Hand these events to the handlers, by the same rules, as if they were all of the log; for tests.
+
+        A consumer with `transaction` finds its database as `run` does. Raises HandlerStopped, also for an event that
+        would be set aside.
+        """
+        from eskit.testing.consuming import replay  # noqa: PLC0415 - the testing kit is built on this module
+
+        await replay(self, events)
+
     def _plan(self, topic: str) -> Plan:
         declared = self._declared
         return Plan(
@@ -171,6 +202,11 @@ class Consumer:
     def routes(self) -> Routes:
         """The handlers, by what they want."""
         return self._declared.routes
+
+    @property
+    def batches(self) -> bool:
+        """Whether the handlers take lists of events."""
+        return self._declared.batches
 
     @property
     def runtime(self) -> Runtime | None:
