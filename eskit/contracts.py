@@ -14,7 +14,11 @@ _PLACES = (Path(__file__).parent / "schemas", Path(__file__).parent.parent / "sc
 
 
 @cache
-def avro(name: str) -> Schema:
-    """The parsed schema of `schemas/<name>.avsc`."""
+def avro(name: str, keep_text: tuple[str, ...] = ()) -> Schema:
+    """The parsed schema of `schemas/<name>.avsc`; texts with a logical type in `keep_text` are read as texts."""
     found = next(place for place in _PLACES if (place / f"{name}.avsc").is_file())
-    return parse_schema(msgspec.json.decode((found / f"{name}.avsc").read_bytes()))
+    schema = msgspec.json.decode((found / f"{name}.avsc").read_bytes())
+    for field in schema["fields"]:
+        if isinstance(field["type"], dict) and field["type"].get("logicalType") in keep_text:
+            field["type"] = "string"
+    return parse_schema(schema)

@@ -192,7 +192,8 @@ class Assignment:
             await self._last_commit(workers)
         for worker in workers:
             del self.workers[worker.progress.partition]
-            self._around.catch_up.dropped(worker.progress.partition)
+            if self._around.catch_up is not None:
+                self._around.catch_up.dropped(worker.progress.partition)
         await self._hooks.call(self._plan.on_revoked, [worker.progress.partition for worker in workers])
 
     async def _last_commit(self, workers: list[Worker]) -> None:

@@ -69,9 +69,9 @@ class Commits:
         self._enough = asyncio.Event()
         self._last_news = 0.0
 
-    def done(self) -> None:
-        """One more record is done."""
-        self._done += 1
+    def done(self, records: int) -> None:
+        """So many records more are done."""
+        self._done += records
         if self._done >= self._tuning.commit_events:
             self._enough.set()
 

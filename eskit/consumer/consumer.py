@@ -157,10 +157,9 @@ class Consumer:
 
     def _around(self, view: View | None) -> Surroundings:
         policy = Policy.of(self._on_error, self._tuning, in_memory=self._in_memory)
+        catch_up = self._catch_up if self._in_memory else None
         delivery = Delivery(self._concurrency, self._declared.batches, view)
-        return Surroundings(
-            self._declared.routes, self.stats, self._catch_up, self._tuning, policy, delivery, lambda: None
-        )
+        return Surroundings(self._declared.routes, self.stats, catch_up, self._tuning, policy, delivery, lambda _: None)
 
     def stop(self) -> None:
         """Let `run` finish and return, also when its task has not begun yet."""

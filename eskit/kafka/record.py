@@ -16,6 +16,8 @@ from eskit.errors import EskitError
 from eskit.events import Event, Originator, Stored
 
 SCHEMA = contracts.avro("application_log_entry")
+# For reading: msgspec makes a UUID of a text in a third of the time that fastavro takes.
+_READ = contracts.avro("application_log_entry", keep_text=("uuid",))
 # Avro's single-object encoding: C3 01, then the schema's CRC-64-AVRO fingerprint, little endian.
 _FINGERPRINT = bytes.fromhex(fingerprint(to_parsing_canonical_form(SCHEMA), "CRC-64-AVRO"))
 PREFIX = b"\xc3\x01" + _FINGERPRINT
@@ -112,10 +114,10 @@ def decode(value: bytes | None) -> Event:
         start = "nothing" if value is None else value[:10].hex(" ")
         raise UndecodableRecord(f"The record starts with {start}, an event of ours with {PREFIX.hex(' ')}")
     try:
-        entry: dict[str, Any] = schemaless_reader(BytesIO(value[len(PREFIX) :]), SCHEMA, None)  # type: ignore[assignment]
+        entry: dict[str, Any] = schemaless_reader(BytesIO(value[len(PREFIX) :]), _READ, None)  # type: ignore[assignment]
         return Event(
             position=entry["position"],
-            event_id=entry["event_id"] if isinstance(entry["event_id"], UUID) else UUID(entry["event_id"]),
+            event_id=msgspec.convert(entry["event_id"], UUID),
             originator=Originator(**entry["originator"]),
             entity_type=entry["entity_type"],
             event_type=entry["event_type"],

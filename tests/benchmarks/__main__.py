@@ -6,7 +6,20 @@ import argparse
 import os
 from collections.abc import Callable
 
-from tests.benchmarks import append, batch, entity, growth, memory, overload, processes, reads, relay, waiting
+from tests.benchmarks import (
+    append,
+    batch,
+    consumer,
+    delay,
+    entity,
+    growth,
+    memory,
+    overload,
+    processes,
+    reads,
+    relay,
+    waiting,
+)
 from tests.benchmarks.measure import say
 
 LONG = ("growth", "waiting", "memory")  # minutes: only where they are named
@@ -23,7 +36,9 @@ def main() -> None:
     parser.add_argument("--largest", type=int, default=1_000_000, help="events that a log grows to (default 1000000)")
     parser.add_argument("--megabytes", type=int, default=1000, help="of a body without an end (default 1000)")
     parser.add_argument(
-        "which", nargs="*", help="append batch reads processes overload relay entity growth waiting memory"
+        "which",
+        nargs="*",
+        help="append batch reads processes overload relay consumer delay entity growth waiting memory",
     )
     given = parser.parse_args()
     runs: dict[str, Callable[[], None]] = {
@@ -33,6 +48,8 @@ def main() -> None:
         "processes": lambda: processes.run(given.rounds, given.requests),
         "overload": lambda: overload.run(given.rounds, given.requests),
         "relay": lambda: relay.run(given.rounds, given.events),
+        "consumer": lambda: consumer.run(given.rounds, given.events),
+        "delay": lambda: delay.run(given.rounds, given.requests // 20),
         "entity": lambda: entity.run(given.rounds, given.requests // 2),
         "growth": lambda: growth.run(given.rounds, given.requests, given.largest),
         "waiting": lambda: waiting.run(given.rounds),

@@ -87,7 +87,7 @@ async def test_what_a_cancelled_handler_does_then_counts_for_nothing(
     progress = Progress("t", Claim(0, epoch=1))
     inbox = Inbox(tuning, threading.Event())
     policy = Policy.of({}, tuning, in_memory=False)
-    around = Surroundings(routes, stats, catch_up, tuning, policy, Delivery(), lambda: None)
+    around = Surroundings(routes, stats, catch_up, tuning, policy, Delivery(), lambda _: None)
     worker = Worker(progress, inbox, around, KeptLetters().at("c", 0, routes))
     ended = asyncio.Event()
     worker.start(lambda _: ended.set())

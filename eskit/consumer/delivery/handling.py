@@ -56,7 +56,7 @@ class Handling:
                 return left is not None
         for call in item.calls:
             attempts = 0
-            while (error := await self.attempt(call(item.record), [item])) is not None:
+            while (error := await self.attempt(call(item.record), (item,))) is not None:
                 attempts += 1
                 step = await self.after(item, error, attempts)
                 if step is not Next.AGAIN:

@@ -42,15 +42,15 @@ class Delivery(NamedTuple):
 
 
 class Surroundings(NamedTuple):
-    """What all workers of a consumer share. `done` is called after each record."""
+    """What all workers of a consumer share. `catch_up`: in memory only. `done` is told how many records are done."""
 
     routes: Routes
     stats: Stats
-    catch_up: CatchUp
+    catch_up: CatchUp | None
     tuning: Tuning
     policy: Policy
     delivery: Delivery
-    done: Callable[[], None]
+    done: Callable[[int], None]
 
 
 class Worker:
@@ -148,6 +148,7 @@ class Worker:
             async with self._draining.turn:
                 if not await way.take(map(intake.item, messages)):
                     return
+            self._around.done(len(messages))
             await asyncio.sleep(0)
             await self._window()
 
@@ -167,6 +168,6 @@ class Worker:
         self._seen(item)
 
     def _seen(self, item: Item) -> None:
-        if not item.seen_before and item.position:
-            self._around.catch_up.seen(self.progress.partition, item.position)
-        self._around.done()
+        catch_up = self._around.catch_up
+        if catch_up is not None and not item.seen_before and item.position:
+            catch_up.seen(self.progress.partition, item.position)
