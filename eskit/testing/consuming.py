@@ -8,7 +8,7 @@ from eskit.consumer.consumer import Consumer
 from eskit.consumer.means import Means
 from eskit.kafka import record
 from eskit.kafka.seeking import Place, Position
-from eskit.settings import Settings
+from eskit.settings import Settings, load
 from eskit.testing.group import Member
 from eskit.testing.log import Log
 
@@ -18,10 +18,10 @@ TOPIC = Settings().topic
 async def consume(consumer: Consumer, log: Log, settings: Settings | None = None) -> None:
     """Let it do what is in the log, from where it stopped the last time; returns when it is done or set aside.
 
-    `settings`: where a consumer with `transaction` finds its database. Raises what ends a consumer: HandlerStopped, an
+    `settings`: where a consumer with `transaction` finds its database; those of the environment by default. Raises what ends a consumer: HandlerStopped, an
     error of a hook.
     """
-    async with consumer.view(settings or Settings()) as view:
+    async with consumer.view(settings or load()) as view:
         await consumer.run_on(memory_means(consumer, log), TOPIC, view=view, until="head")
 
 
