@@ -44,6 +44,11 @@ class Inbox:
         return len(self._queue)
 
     @property
+    def first(self) -> Message | None:
+        """The record that is next; None: there is none yet."""
+        return self._queue[0] if self._queue else None
+
+    @property
     def full(self) -> bool:
         """Whether the thread should stop fetching for this partition."""
         return len(self._queue) >= self._limits[0] or self._bytes_in - self._bytes_out >= self._limits[1]
