@@ -9,7 +9,7 @@ READY := .venv/.ready
 ARGS ?=
 export PYTHON
 
-.PHONY: help run test test-unit test-integration demo env bench fuzz lint format generate clean lock
+.PHONY: help run test test-unit test-integration demo env bench fuzz faults planted lint format generate clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -42,6 +42,12 @@ bench: $(READY) ## measure, on servers of their own
 fuzz: $(READY) ## send odd requests to an event store of its own (ARGS="--requests 100000 --seed 2")
 	@$(PY) -m tests.fuzz $(ARGS)
 
+faults: $(READY) ## kill consumers 200 times under load, poison their events; some six minutes (ARGS="--kills 20 --seed 2")
+	@$(PY) -m tests.faults $(ARGS)
+
+planted: $(READY) ## plant bugs into a copy of the consumer runtime: do the tests find them? (ARGS="-k view")
+	@$(PY) -m tests.planted $(ARGS)
+
 lint: $(READY) ## style, format, types, directions of import, sizes of files and functions
 	@$(PY) -m ruff check
 	@$(PY) -m ruff format --check
@@ -67,5 +73,5 @@ LOCK = uv pip compile --generate-hashes --universal --python-version 3.11 --no-e
 lock: ## pin the newest allowed versions anew, with hashes (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
 	@$(LOCK) pyproject.toml -o requirements/runtime.txt
-	@$(LOCK) pyproject.toml --group examples --group dev -o requirements/dev.txt
+	@$(LOCK) pyproject.toml --group dev -o requirements/dev.txt
 	@$(LOCK) --group build -o requirements/build.txt

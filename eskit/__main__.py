@@ -7,6 +7,8 @@ import sys
 from importlib.metadata import entry_points
 
 from eskit import __version__, settings
+from eskit.cli import consume, dead_letters, rebuild
+from eskit.cli.saying import say
 from eskit.errors import EskitError
 from eskit.postgres.boundary import boundary
 from eskit.postgres.migrations import Schema, migrate
@@ -29,11 +31,6 @@ def migrate_all(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def say(line: str) -> None:
-    """Tell the person at the terminal."""
-    sys.stderr.write(f"eskit: {line}\n")
-
-
 def parser() -> argparse.ArgumentParser:
     """The command line, with help for each command."""
     top = argparse.ArgumentParser(prog="eskit", description=__doc__)
@@ -44,6 +41,9 @@ def parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--database-url", help="the owner's URL; default: ESKIT_DATABASE_URL, DATABASE_URL")
     command.set_defaults(run=migrate_all)
+    consume.add_to(commands)
+    dead_letters.add_to(commands)
+    rebuild.add_to(commands)
     return top
 
 

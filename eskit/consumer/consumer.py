@@ -93,6 +93,10 @@ class Consumer:
         """As `on`, for a handler that takes a list of events of one partition, in order."""
         return lambda function: self._declared.event_batches(function, selectors)
 
+    def on_record_batch(self, *selectors: str) -> Callable[[Function], Function]:
+        """As `on_batch`, for a handler that takes a list of Records."""
+        return lambda function: self._declared.record_batches(function, selectors)
+
     def on_schema(self, function: Function) -> Function:
         """Declare what makes the view's tables, if they are not there: called with a connection at each start."""
         self._declared.prepares.append(checked(function, None))
@@ -107,6 +111,22 @@ class Consumer:
         """Declare what is called with a set of partitions after their last event. An error ends the consumer."""
         self._declared.revoked.append(checked(function, None))
         return function
+
+    def copy(self, name: str, schema: str) -> Consumer:
+        """The same handlers under another name, into another schema of the same database, from the beginning.
+
+        A Consumer(start="end") begins at the very beginning: where the end was then is not known. Raises SettingsError
+        for a consumer that is not exactly-once by a Target, InvalidRequest for a wrong name or schema.
+        """
+        if not isinstance(self.transaction, Target):
+            message = f"{self.name} has no transaction=Target(…): only a view with a schema of its own can be copied"
+            raise SettingsError(message, field="transaction")
+        start: Start = "beginning" if self._start == "end" else self._start
+        target = Target(names.schema(schema), self.transaction.url)
+        twin = Consumer(name, start=start, transaction=target, on_error=self._on_error, protocol=self._group.protocol,
+                        session_timeout_s=self._group.session_timeout_s, tuning=self._tuning)  # fmt: skip
+        twin._declared = self._declared
+        return twin
 
     def run(
         self, settings: Settings, registry: CollectorRegistry | None = None, *, until: Until | None = None
@@ -182,6 +202,11 @@ class Consumer:
     def routes(self) -> Routes:
         """The handlers, by what they want."""
         return self._declared.routes
+
+    @property
+    def batches(self) -> bool:
+        """Whether the handlers take lists of events."""
+        return self._declared.batches
 
     @property
     def runtime(self) -> Runtime | None:

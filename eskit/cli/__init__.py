@@ -1,0 +1,1 @@
+"""The commands of `eskit`, a module each."""
