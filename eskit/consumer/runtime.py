@@ -57,6 +57,7 @@ class Runtime:
         `until_head`: also until what is in the topic now is done.
         """
         self._life.spawn(self._assignment.claims())
+        self._life.spawn(self._assignment.topic())
         if until_head:
             self._life.spawn(self._to_head())
         self._life.spawn(self.commits.run())
