@@ -7,7 +7,7 @@ import sys
 from importlib.metadata import entry_points
 
 from eskit import __version__, settings
-from eskit.cli import rebuild
+from eskit.cli import consume, dead_letters, rebuild
 from eskit.cli.saying import say
 from eskit.errors import EskitError
 from eskit.postgres.boundary import boundary
@@ -41,6 +41,8 @@ def parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--database-url", help="the owner's URL; default: ESKIT_DATABASE_URL, DATABASE_URL")
     command.set_defaults(run=migrate_all)
+    consume.add_to(commands)
+    dead_letters.add_to(commands)
     rebuild.add_to(commands)
     return top
 

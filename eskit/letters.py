@@ -21,9 +21,9 @@ Short = Annotated[str, Meta(max_length=300, pattern=NO_NUL)]
 
 
 class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One header of a record."""
+    """One header of a record, whoever wrote it."""
 
-    name: Annotated[str, Meta(max_length=1000, pattern=NO_NUL)]
+    name: str
     value: bytes | None = None
 
 
@@ -150,10 +150,13 @@ class RetryLetters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class DiscardLetters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Letters to be thrown away: the failed ones of a key, or those at these offsets, or all of the key.
 
+    Only those of a topic or partition, where one is given: the records that cannot be read have one key in all of them.
     What waited behind them is then handled. `by` and `reason` are kept.
     """
 
     key: Key
+    topic: Topic | None = None
+    partition: Partition | None = None
     offsets: Annotated[list[Number], Meta(max_length=MAX_LETTERS)] = []
     all: bool = False
     by: Text | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import errno
 import gc
 import signal
 import socket
@@ -39,12 +40,17 @@ def run(name: str, description: str, port_setting: str, factory: AppFactory, wor
     try:
         config = settings.load()
         logs.configure(config, name)
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_serve(name, config, port_setting, factory, work))
+        serve(name, config, port_setting, factory, work)
     except EskitError as error:
         sys.stderr.write(f"{name}: {error.detail}\n")
         return 1
     return 0
+
+
+def serve(name: str, config: Settings, port_setting: str, factory: AppFactory, work: Work | None = None) -> None:
+    """The same with settings that are loaded, in a program that has read its arguments. Raises what `work` raises."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_serve(name, config, port_setting, factory, work))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -101,6 +107,18 @@ def _allow_files(wanted: int) -> None:
         log.warning("fewer open files than connections may need", allowed=allowed, wanted=wanted)
 
 
+async def _listen(runner: Runner, config: Settings, port_setting: str) -> None:
+    port = getattr(config, port_setting)
+    try:
+        await web.TCPSite(runner, config.host, port, reuse_address=True, backlog=1024).start()
+    except OSError as error:
+        # Consumers are started as often as one likes, on one machine too; nobody has asked for this very port.
+        if error.errno != errno.EADDRINUSE or port_setting != "consumer_port" or port != Settings().consumer_port:
+            raise
+        log.warning("the port is taken, another is used", port=port, setting=variable(port_setting))
+        await web.TCPSite(runner, config.host, 0, reuse_address=True, backlog=1024).start()
+
+
 @asynccontextmanager
 async def serving(app: web.Application, config: Settings, port_setting: str) -> AsyncIterator[str]:
     """Listen while inside; answers the URL. At the end requests in flight get `shutdown_s` to finish."""
@@ -109,8 +127,7 @@ async def serving(app: web.Application, config: Settings, port_setting: str) -> 
     try:
         port = getattr(config, port_setting)
         try:
-            site = web.TCPSite(runner, config.host, port, reuse_address=True, backlog=1024)
-            await site.start()
+            await _listen(runner, config, port_setting)
         except (OSError, socket.gaierror) as error:
             message = f"cannot listen on {config.host}:{port} ({error.strerror}); change {variable(port_setting)}"
             raise SettingsError(message, field=variable(port_setting)) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from types import TracebackType
@@ -16,6 +17,8 @@ from yarl import URL
 
 from eskit.client.patience import Patience
 from eskit.errors import EskitError, Unavailable, error_for
+
+LARGE_BYTES = 1 << 20
 
 _OWN_MEMBERS = {"type", "title", "status", "detail", "code", "field"}
 
@@ -120,8 +123,10 @@ class ServiceClient:
         session, url, timeout = self._opened(), self._at(path), None
         if longer_s:
             timeout = aiohttp.ClientTimeout(total=self._timeout_s + longer_s, sock_connect=min(5.0, self._timeout_s))
+        # A large body goes in pieces: written as one it would hold up the event loop.
+        data = io.BytesIO(body) if body is not None and len(body) > LARGE_BYTES else body
         with self._away():
-            async with self._turns, session.request(method, url, data=body, headers=headers, timeout=timeout) as found:
+            async with self._turns, session.request(method, url, data=data, headers=headers, timeout=timeout) as found:
                 answer = Answer(found.status, found.headers, await found.read())
         if answer.status >= 400:
             raise _error(answer)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -27,7 +27,7 @@ from eskit.letters import (
 
 T = TypeVar("T")
 
-# Of one call: a service takes bodies of 8 MiB by default, and base64 makes three bytes four.
+# Of one call, as JSON: a service takes bodies of 8 MiB by default.
 MAX_BYTES = 4 * 1024 * 1024
 _JSON = {"Content-Type": "application/json"}
 
@@ -41,15 +41,7 @@ class LettersClient(ServiceClient):
 
     async def set_aside(self, consumer: str, owner: Owner, letters: Sequence[Letter]) -> None:
         """Keep these; one that is kept already stays as it is, but for a new failure."""
-        some: list[Letter] = []
-        size = 0
-        for letter in letters:
-            if some and (len(some) == MAX_LETTERS or size + _size(letter) > MAX_BYTES):
-                await self._post(consumer, "dead-letters", SetAside(owner, some), Changed)
-                some, size = [], 0
-            some.append(letter)
-            size += _size(letter)
-        if some:
+        for some in _calls(letters):
             await self._post(consumer, "dead-letters", SetAside(owner, some), Changed)
 
     async def done(self, consumer: str, owner: Owner, offset: int) -> None:
@@ -113,5 +105,16 @@ class LettersClient(ServiceClient):
             raise Unavailable(f"{self._url} answers, but not as the offsets service does: {error}") from error
 
 
-def _size(letter: Letter) -> int:
-    return len(letter.value or b"") + sum(len(h.name) + len(h.value or b"") for h in letter.headers) + 500
+def _calls(letters: Sequence[Letter]) -> Iterator[list[Letter]]:
+    """The letters of each call: at least one, as many as its body takes."""
+    some: list[Letter] = []
+    total = 0
+    for letter in letters:
+        size = len(msgspec.json.encode(letter))
+        if some and (len(some) == MAX_LETTERS or total + size > MAX_BYTES):
+            yield some
+            some, total = [], 0
+        some.append(letter)
+        total += size
+    if some:
+        yield some

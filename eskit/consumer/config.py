@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+import re
+from typing import Any, Literal, NamedTuple, Self, get_args
 
+from eskit.errors import SettingsError
 from eskit.kafka.config import client_config
 from eskit.kafka.seeking import Place
 from eskit.settings import Settings
@@ -13,6 +15,10 @@ Start = Place
 Protocol = Literal["classic", "consumer"]
 
 HEARTBEAT_S = 1.0
+# What brokers take as group.instance.id, in either protocol.
+INSTANCE_ID = re.compile(r"[A-Za-z0-9._-]{1,249}")
+# A member that does not poll for so long is thrown out. Ours polls all the time, but for a revocation.
+POLL_LEAST_S = 300.0
 
 
 class Tuning(NamedTuple):
@@ -30,6 +36,11 @@ class Tuning(NamedTuple):
     retry_most_s: float = 30.0
     refresh_s: float = 30.0  # without news, offsets are sent again this often: `last_seen` tells the living
 
+    @property
+    def handover_s(self) -> float:
+        """The longest that a revocation waits: for a claim under way, handlers, the last commit, the hooks."""
+        return 3 * self.grace_s + 15
+
 
 class GroupOptions(NamedTuple):
     """How a process is a member of its group.
@@ -41,6 +52,17 @@ class GroupOptions(NamedTuple):
     protocol: Protocol = "classic"
     instance_id: str | None = None
     session_timeout_s: float = 10.0
+    handover_s: float = Tuning().handover_s
+
+    def checked(self) -> Self:
+        """Raises SettingsError, which names the option."""
+        if self.protocol not in get_args(Protocol):
+            raise SettingsError(f"protocol must be one of {get_args(Protocol)}", field="protocol")
+        if self.instance_id is not None and not INSTANCE_ID.fullmatch(self.instance_id):
+            raise SettingsError("instance_id must be 1 to 249 of a-z A-Z 0-9 . _ -", field="instance_id")
+        if not 0 < self.session_timeout_s < 3600:
+            raise SettingsError("session_timeout_s must be above 0, and below 3600", field="session_timeout_s")
+        return self
 
 
 def group_id(settings: Settings, name: str) -> str:
@@ -57,6 +79,7 @@ def kafka_config(settings: Settings, name: str, options: GroupOptions) -> dict[s
         "fetch.queue.backoff.ms": 10,
         "fetch.wait.max.ms": 100,
         "queued.max.messages.kbytes": 32 * 1024,
+        "max.poll.interval.ms": round(max(POLL_LEAST_S, options.session_timeout_s, 2 * options.handover_s) * 1000),
         **client_config(settings, f"eskit-{name}"),
         "group.id": group_id(settings, name),
         **_membership(options),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, Literal, TypeVar
 
@@ -23,6 +23,7 @@ from eskit.consumer.runtime import Runtime
 from eskit.consumer.stats import Stats
 from eskit.consumer.transactions.target import Target, UserPool, View, open_view
 from eskit.errors import EskitError, SettingsError, Unavailable
+from eskit.events import Event
 from eskit.settings import Settings
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -66,9 +67,9 @@ class Consumer:
         self._in_memory = in_memory
         self._concurrency = concurrency
         self._on_error = dict(on_error or {})
-        self._group = GroupOptions(protocol, instance_id, session_timeout_s)
+        self._group = GroupOptions(protocol, instance_id, session_timeout_s, tuning.handover_s).checked()
         self._tuning = tuning
-        self._declared = Declared(transactions=transaction is not None)
+        self._declared = Declared(self.name, transactions=transaction is not None)
         self._catch_up = CatchUp()
         self._runtime: Runtime | None = None
         self._stop_wanted = False
@@ -164,6 +165,16 @@ class Consumer:
                 await self._runtime.run(until_head=until == "head")
         finally:
             self._runtime = None
+
+    async def replay(self, events: Iterable[Event]) -> None:
+        """Hand these events to the handlers, by the same rules, as if they were all of the log; for tests.
+
+        A consumer with `transaction` finds its database as `run` does. Raises HandlerStopped, also for an event that
+        would be set aside.
+        """
+        from eskit.testing.consuming import replay  # noqa: PLC0415 - the testing kit is built on this module
+
+        await replay(self, events)
 
     def _plan(self, topic: str) -> Plan:
         declared = self._declared

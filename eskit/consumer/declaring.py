@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from eskit.consumer.delivery.routes import Call, Record, Routes
 from eskit.consumer.hooks import Hook
+from eskit.consumer.tracing import traced
 from eskit.consumer.transactions.target import Prepare
 from eskit.errors import EskitError
 
@@ -17,8 +18,9 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 class Declared:
     """What a consumer has to call. With `transactions`, handlers get a connection as their second argument."""
 
-    def __init__(self, *, transactions: bool) -> None:
-        """Nothing yet."""
+    def __init__(self, name: str, *, transactions: bool) -> None:
+        """Nothing yet; `name`: of the consumer."""
+        self._name = name
         self.routes = Routes()
         self.batches = False
         self.prepares: list[Prepare] = []
@@ -51,7 +53,7 @@ class Declared:
         if self.routes and self.batches != batches:
             raise EskitError("a consumer's handlers take either single events or batches of them, not both")
         self.batches = batches
-        self.routes.add(selectors, call)
+        self.routes.add(selectors, traced(call, self._name, batches=batches))
         return function
 
 

@@ -36,8 +36,7 @@ class Runtime:
         self._away = ""
         self._assignment = Assignment(plan, means, around, self._life)
         self.commits = self._assignment.commits
-        # The last: a claim under way, the hooks.
-        within_s = 3 * around.tuning.grace_s + 15
+        within_s = around.tuning.handover_s
         ours = self._assignment
         self.group = means.group(Callbacks(ours.assigned, ours.revoked, ours.lost, self._life.fail, within_s))
         ours.group = self.group

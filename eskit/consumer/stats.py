@@ -40,5 +40,5 @@ class Stats:
     committed: int = 0  # commits that the offsets service took, one for each partition
     fenced: int = 0  # commits that it refused: somebody else had claimed the partition
     rebalances: int = 0  # times that the group gave partitions or took some
-    duration: Histogram = field(default_factory=lambda: Histogram(BOUNDS_S))
-    batch_size: Histogram = field(default_factory=lambda: Histogram(BOUNDS_EVENTS))
+    handler_seconds: Histogram = field(default_factory=lambda: Histogram(BOUNDS_S))
+    batch_events: Histogram = field(default_factory=lambda: Histogram(BOUNDS_EVENTS))

@@ -43,8 +43,18 @@ class Head:
             self.beginnings |= beginnings
             self.ends |= ends
 
+    @property
+    def records(self) -> int:
+        """Records of these partitions, from their beginnings to those ends."""
+        return sum(end - self.beginnings[number] for number, end in self.ends.items())
+
+    def done(self, workers: Mapping[int, Worker]) -> int:
+        """How many of them are done, or were before."""
+        return sum(self._at(n, w) - self.beginnings[n] for n, w in workers.items() if n in self.ends)
+
     def _done(self, number: int, worker: Worker) -> bool:
-        if number not in self.ends:
-            return False
+        return number in self.ends and self._at(number, worker) >= self.ends[number]
+
+    def _at(self, number: int, worker: Worker) -> int:
         at = worker.progress.next_offset
-        return (self.beginnings[number] if at is None else at) >= self.ends[number]
+        return self.beginnings[number] if at is None else at

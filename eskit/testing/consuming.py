@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import msgspec
+
+from eskit import times
 from eskit.consumer.consumer import Consumer
+from eskit.consumer.errors import HandlerStopped
 from eskit.consumer.means import Means
+from eskit.events import Event, Stored
 from eskit.kafka import record
 from eskit.kafka.seeking import Place, Position
-from eskit.settings import Settings
+from eskit.settings import Settings, load
 from eskit.testing.group import Member
 from eskit.testing.log import Log
 
@@ -18,11 +23,38 @@ TOPIC = Settings().topic
 async def consume(consumer: Consumer, log: Log, settings: Settings | None = None) -> None:
     """Let it do what is in the log, from where it stopped the last time; returns when it is done or set aside.
 
-    `settings`: where a consumer with `transaction` finds its database. Raises what ends a consumer: HandlerStopped, an
-    error of a hook.
+    `settings`: where a consumer with `transaction` finds its database; those of the environment by default. Raises what
+    ends a consumer: HandlerStopped, an error of a hook.
     """
-    async with consumer.view(settings or Settings()) as view:
+    async with consumer.view(settings or load()) as view:
         await consumer.run_on(memory_means(consumer, log), TOPIC, view=view, until="head")
+
+
+async def replay(consumer: Consumer, events: Iterable[Event]) -> None:
+    """As Consumer.replay says."""
+    log = Log()
+    for event in events:
+        log.publish(_stored(event))
+    await consume(consumer, log)
+    if letters := log.letters.of(consumer.name):
+        failed = next(letter for letter in letters if letter.failure is not None)
+        kind, text = failed.failure[:2] if failed.failure else ("", "")
+        raise HandlerStopped(f"event {failed.item.position} ({failed.item.key}) was set aside: {kind}: {text}")
+
+
+def _stored(event: Event) -> Stored:
+    return Stored(
+        position=event.position,
+        event_id=str(event.event_id),
+        entity_type=event.entity_type,
+        originator_id=event.originator.id,
+        version=event.originator.version,
+        action=event.action,
+        payload=bytes(event.payload).decode(),
+        metadata=msgspec.json.encode(event.metadata).decode(),
+        occurred_on_us=times.micros(event.occurred_on),
+        recorded_at_us=times.micros(event.recorded_at),
+    )
 
 
 def memory_means(consumer: Consumer, log: Log) -> Means:

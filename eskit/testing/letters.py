@@ -95,6 +95,8 @@ class PartitionLetters:
     async def failed(self, key: str, offset: int, failure: Failure) -> None:
         """As Letters says."""
         parked = self._kept[key]
+        if offset not in parked.letters:
+            return  # thrown away meanwhile: it holds nobody up
         parked.retry = False
         before = parked.letters[offset].failure
         attempts = failure.attempts + (before.attempts if before else 0)

@@ -9,12 +9,12 @@ from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
 
 from eskit.errors import EskitError, Fenced, InvalidRequest, OffsetMismatch, OffsetRegression, TopicChanged
-from eskit.offsets import MAX_COMMITS, Commit, Committed, Number, Topic, TopicId
+from eskit.offsets import MAX_COMMITS, Commit, Committed, Number, TopicId
 from eskit.web import bodies, queries
 from eskit.web.answers import Answer
 from eskit.web.operations import JSON, Content, Operation
 from eskit.web.problems import problem
-from offsets_svc.api.resources import COMMITTER, body_of, consumer_of, number_of, topic_id_of
+from offsets_svc.api.resources import COMMITTER, body_of, consumer_of, number_of, topic_id_of, topic_of
 from offsets_svc.store.commits import Outcome
 
 
@@ -59,7 +59,7 @@ async def commit(request: web.Request) -> Answer:
     """Move one partition's offset. The same commit again is answered the same."""
     queries.parse(request, queries.NoQuery)
     consumer = consumer_of(request)
-    topic, partition = _topic_of(request), number_of(request, "partition")
+    topic, partition = topic_of(request), number_of(request, "partition")
     given = await body_of(request, _offset)
     wanted = Commit(
         topic, partition, given.offset, given.position, given.epoch, topic_id_of(given.topic_id), given.expected
@@ -80,14 +80,6 @@ async def commit_several(request: web.Request) -> Answer:
     commits = _checked((await body_of(request, _commits)).offsets)
     outcomes = await request.app[COMMITTER].commit(consumer, commits)
     return bodies.json_response({"results": [_result(c, o) for c, o in zip(commits, outcomes, strict=True)]})
-
-
-def _topic_of(request: web.Request) -> str:
-    try:
-        return msgspec.convert(request.match_info["topic"], Topic)
-    except msgspec.ValidationError:
-        message = "topic must have 1 to 249 letters, digits, `.`, `_`, `-`"
-        raise InvalidRequest(message, field="topic") from None
 
 
 def _checked(commits: list[Commit]) -> list[Commit]:

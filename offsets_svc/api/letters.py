@@ -14,9 +14,9 @@ from eskit.offsets import MAX_NUMBER, Partition, Topic
 from eskit.web import bodies, queries
 from eskit.web.answers import Answer
 from eskit.web.operations import JSON, Content, Operation
-from offsets_svc.api.resources import DATABASE, MAX_PAGE, Limit, body_of, consumer_of, number_of
-from offsets_svc.store import letters
-from offsets_svc.store.letters import Place, Wanted
+from offsets_svc.api.resources import DATABASE, MAX_PAGE, Limit, body_of, consumer_of, number_of, topic_of
+from offsets_svc.store import letter_pages, letters
+from offsets_svc.store.letter_pages import Place, Wanted
 
 # With their records, letters may be large.
 MAX_RECORDS = 100
@@ -32,9 +32,9 @@ class LettersQuery(msgspec.Struct, kw_only=True):
     failed: Annotated[bool, Meta(description="Only those that failed, or only those that wait behind one.")] | None = (
         None
     )
-    with_record: Annotated[bool, Meta(description=f"With value and headers; limit is then {MAX_RECORDS} at most.")] = (
-        False
-    )
+    with_record: Annotated[
+        bool, Meta(description=f"With value and headers: {MAX_RECORDS} letters, or 4 MiB, at most.")
+    ] = False
     after: Annotated[str, Meta(max_length=300, description=AFTER)] | None = None
     limit: Limit = 100
 
@@ -65,11 +65,11 @@ async def list_letters(request: web.Request) -> Answer:
     query = queries.parse(request, LettersQuery)
     limit = min(query.limit, MAX_RECORDS) if query.with_record else query.limit
     wanted = Wanted(topic=query.topic, partition=query.partition, key=query.key, failed=query.failed)
-    found = await letters.page(
-        request.app[DATABASE], consumer_of(request), wanted, _place(query.after), limit, records=query.with_record
+    return bodies.json_response(
+        await letter_pages.page(
+            request.app[DATABASE], consumer_of(request), wanted, _place(query.after), limit, records=query.with_record
+        )
     )
-    following = f"{found[-1].topic}/{found[-1].partition}/{found[-1].offset}" if len(found) == limit else None
-    return bodies.json_response(LettersPage(found, following))
 
 
 async def list_parked(request: web.Request) -> Answer:
@@ -80,11 +80,11 @@ async def list_parked(request: web.Request) -> Answer:
     if query.after is not None:
         topic, number, key = _after(query.after)
         after = Place(topic, number, key=key)
-    found = await letters.parked(
-        request.app[DATABASE], consumer_of(request), wanted, after, query.limit, count=query.count
+    return bodies.json_response(
+        await letter_pages.parked(
+            request.app[DATABASE], consumer_of(request), wanted, after, query.limit, count=query.count
+        )
     )
-    following = f"{found[-1].topic}/{found[-1].partition}/{found[-1].key}" if len(found) == query.limit else None
-    return bodies.json_response(ParkedKeys(found, following))
 
 
 def _after(text: str) -> tuple[str, int, str]:
@@ -111,10 +111,10 @@ def _place(text: str | None) -> Place:
 async def get_letter(request: web.Request) -> Answer:
     """One letter with its record."""
     queries.parse(request, queries.NoQuery)
-    topic, partition = request.match_info["topic"], number_of(request, "partition")
+    topic, partition = topic_of(request), number_of(request, "partition")
     offset = number_of(request, "offset", MAX_NUMBER)
     return bodies.json_response(
-        await letters.one(request.app[DATABASE], consumer_of(request), topic, partition, offset)
+        await letter_pages.one(request.app[DATABASE], consumer_of(request), topic, partition, offset)
     )
 
 
@@ -139,7 +139,7 @@ async def discard(request: web.Request) -> Answer:
 async def list_consumers(request: web.Request) -> Answer:
     """The consumers that have set anything aside."""
     queries.parse(request, queries.NoQuery)
-    return bodies.json_response(LetterConsumers(await letters.consumers(request.app[DATABASE], MAX_PAGE)))
+    return bodies.json_response(LetterConsumers(await letter_pages.consumers(request.app[DATABASE], MAX_PAGE)))
 
 
 OPERATIONS = (

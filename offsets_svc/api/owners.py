@@ -6,7 +6,7 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from eskit.errors import Fenced
+from eskit.errors import Fenced, InvalidRequest
 from eskit.letters import Changed, Done, FailedAgain, SetAside, Unpark
 from eskit.web import bodies, queries
 from eskit.web.answers import Answer
@@ -31,6 +31,12 @@ async def set_aside(request: web.Request) -> Answer:
     """Set records aside. One that is there already stays as it is, but for a new failure: so it may be repeated."""
     queries.parse(request, queries.NoQuery)
     consumer, given = consumer_of(request), await body_of(request, _aside)
+    seen: set[int] = set()
+    for index, letter in enumerate(given.letters):
+        if letter.offset in seen:
+            message = f"letters[{index}] is a second one of offset {letter.offset}"
+            raise InvalidRequest(message, field=f"letters[{index}].offset")
+        seen.add(letter.offset)
     return bodies.json_response(Changed(await letters.add(request.app[DATABASE], consumer, given.owner, given.letters)))
 
 

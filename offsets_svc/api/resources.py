@@ -13,7 +13,7 @@ from msgspec import Meta
 from eskit import names
 from eskit.errors import InvalidRequest
 from eskit.kafka.topics import canonical
-from eskit.offsets import MAX_PARTITION
+from eskit.offsets import MAX_PARTITION, Topic
 from eskit.web import bodies
 from eskit.web.operations import JSON
 from offsets_svc.ends import EndsWatch
@@ -52,6 +52,15 @@ def consumer_of(request: web.Request) -> str:
 async def body_of(request: web.Request, decoder: msgspec.json.Decoder[T]) -> T:
     """The body; raises MalformedRequest, InvalidRequest, TooLarge."""
     return bodies.decode(await bodies.read(request, JSON), decoder)
+
+
+def topic_of(request: web.Request) -> str:
+    """The topic in the path; raises InvalidRequest."""
+    try:
+        return msgspec.convert(request.match_info["topic"], Topic)
+    except msgspec.ValidationError:
+        message = "topic must have 1 to 249 letters, digits, `.`, `_`, `-`"
+        raise InvalidRequest(message, field="topic") from None
 
 
 def number_of(request: web.Request, name: str, most: int = MAX_PARTITION) -> int:

@@ -1,64 +1,31 @@
-"""Dead letters on Postgres: what owners set aside and work off, what people look at, want back or throw away."""
+"""Dead letters on Postgres: what owners set aside and work off, what people want back or throw away."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, LiteralString, NamedTuple
+from typing import Any, LiteralString, NoReturn
 
 import msgspec
 from psycopg import AsyncConnection
 
-from eskit.errors import Fenced, NotFound
-from eskit.letters import (
-    Cause,
-    DiscardLetters,
-    Done,
-    FailedAgain,
-    Header,
-    Kept,
-    Letter,
-    Owner,
-    ParkedKey,
-    RetryLetters,
-    Unpark,
-)
+from eskit.errors import Fenced
+from eskit.letters import DiscardLetters, Done, FailedAgain, Letter, Owner, RetryLetters, Unpark
 from eskit.postgres.statements import statement
-from offsets_svc.store.consumers import text
-from offsets_svc.store.database import Database, Row, rows
+from offsets_svc.store.database import Database, rows
 from offsets_svc.store.resets import Hand, note
 
 ADD = statement("offsets_svc", "letters_add")
 DONE = statement("offsets_svc", "letters_done")
 FAILED = statement("offsets_svc", "letters_failed")
 UNPARK = statement("offsets_svc", "letters_unpark")
-LIST = statement("offsets_svc", "letters_list")
-OF_KEY = statement("offsets_svc", "letters_of_key")
-ONE = statement("offsets_svc", "letter")
-PARKED = statement("offsets_svc", "parked")
+EPOCH = statement("offsets_svc", "epoch")
+HOLD_OWNED = statement("offsets_svc", "letters_hold_owned")
+HOLD = statement("offsets_svc", "letters_hold")
 RETRY = statement("offsets_svc", "letters_retry")
 DISCARD = statement("offsets_svc", "letters_discard")
-CONSUMERS = statement("offsets_svc", "letters_consumers")
 
-_headers = msgspec.json.Decoder(list[Header])
-
-
-class Place(NamedTuple):
-    """Where a page begins: behind this."""
-
-    topic: str = ""
-    partition: int = -1
-    offset: int = -1
-    key: str = ""
-
-
-class Wanted(NamedTuple):
-    """Which letters or keys."""
-
-    topic: str | None = None
-    partition: int | None = None
-    key: str | None = None
-    failed: bool | None = None
-    retry: bool | None = None
+# Letters that one row of the trace names; it has the number of all.
+TRACED = 1000
 
 
 async def add(database: Database, consumer: str, owner: Owner, letters: Sequence[Letter]) -> int:
@@ -78,13 +45,13 @@ async def add(database: Database, consumer: str, owner: Owner, letters: Sequence
         "values": [x.value for x in letters],
         "headers": [msgspec.json.encode(x.headers) for x in letters],
     }
-    await _as_owner(database, ADD, values, owner)
+    await _as_owner(database, ADD, values)
     return len(letters)
 
 
 async def done(database: Database, consumer: str, given: Done) -> None:
     """Forget a letter that has had its effect. Raises Fenced, Unavailable."""
-    await _as_owner(database, DONE, {**_owned(consumer, given.owner), "offset": given.offset}, given.owner)
+    await _as_owner(database, DONE, {**_owned(consumer, given.owner), "offset": given.offset})
 
 
 async def failed(database: Database, consumer: str, given: FailedAgain) -> None:
@@ -99,98 +66,62 @@ async def failed(database: Database, consumer: str, given: FailedAgain) -> None:
         "hash": cause.traceback_hash,
         "attempts": cause.attempts,
     }
-    await _as_owner(database, FAILED, values, given.owner)
+    await _as_owner(database, FAILED, values)
 
 
 async def unpark(database: Database, consumer: str, given: Unpark) -> bool:
     """Let a key go; False while letters of it are left. Raises Fenced, Unavailable."""
-    row = await _as_owner(database, UNPARK, {**_owned(consumer, given.owner), "key": given.key}, given.owner)
-    return bool(row[1])
+    values = {**_owned(consumer, given.owner), "key": given.key}
 
-
-async def page(
-    database: Database, consumer: str, wanted: Wanted, after: Place, limit: int, *, records: bool
-) -> list[Kept]:
-    """Letters in the order of their place."""
-    text_: LiteralString = LIST if wanted.key is None else OF_KEY
-    values = {**_page(consumer, wanted, after, limit), "after_offset": after.offset, "failed": wanted.failed,
-              "key": wanted.key, "records": records}  # fmt: skip
-    return [_kept(row) for row in await database.rows(text_, values)]
-
-
-async def one(database: Database, consumer: str, topic: str, partition: int, offset: int) -> Kept:
-    """One letter with its record; raises NotFound."""
-    values = {"consumer": consumer, "topic": topic, "partition": partition, "offset": offset}
-    found = await database.rows(ONE, values)
-    if not found:
-        raise NotFound(f"{consumer} has set aside nothing at offset {offset} of {topic} {partition}")
-    return _kept(found[0])
-
-
-async def parked(
-    database: Database, consumer: str, wanted: Wanted, after: Place, limit: int, *, count: bool
-) -> list[ParkedKey]:
-    """Keys that wait, in the order of their place. `count`: with the number of their letters."""
-    values = {**_page(consumer, wanted, after, limit), "after_key": after.key, "retry": wanted.retry, "count": count}
-    return [
-        ParkedKey(row[0], row[1], row[2], row[3], row[4], text(row[5]), row[6])
-        for row in await database.rows(PARKED, values)
-    ]
-
-
-async def retry(database: Database, consumer: str, wanted: RetryLetters) -> int:
-    """Mark keys, for the owners of their partitions to handle their letters again; how many."""
-    return len(await database.rows(RETRY, {"consumer": consumer, "all": wanted.all, "keys": wanted.keys}))
-
-
-async def discard(database: Database, consumer: str, given: DiscardLetters) -> int:
-    """Throw letters away, with a trace, and let what waited behind them be handled; how many."""
-
-    async def work(connection: AsyncConnection) -> int:
-        values = {"consumer": consumer, "key": given.key, "all": given.all, "offsets": given.offsets}
-        gone = await rows(connection, DISCARD, values)
-        if gone:
-            what = f"discard {len(gone)} letters of {given.key or 'unreadable records'}"
-            trace = [{"topic": r[0], "partition": r[1], "offset": r[2], "event_id": r[3]} for r in gone[:1000]]
-            await note(connection, consumer, gone[0][0], what, Hand(given.by, given.reason), trace)
-        return len(gone)
+    async def work(connection: AsyncConnection) -> bool:
+        [(owner, _)] = await rows(connection, HOLD_OWNED, values)
+        if not owner:
+            await _raise_fenced(connection, values)
+        [(gone,)] = await rows(connection, UNPARK, values)
+        return bool(gone)
 
     return await database.transaction(work)
 
 
-async def consumers(database: Database, limit: int) -> dict[str, int]:
-    """The consumers that have set anything aside, with the number of keys that wait."""
-    return dict(await database.rows(CONSUMERS, {"limit": limit}))
+async def retry(database: Database, consumer: str, wanted: RetryLetters) -> int:
+    """Mark keys, for the owners of their partitions to handle their letters again; how many."""
+    [(keys,)] = await database.rows(RETRY, {"consumer": consumer, "all": wanted.all, "keys": wanted.keys})
+    return int(keys)
 
 
-async def _as_owner(database: Database, text_: LiteralString, values: dict[str, Any], owner: Owner) -> Row:
-    [row] = await database.rows(text_, values)
-    if row[0] == 0:
-        raise Fenced(f"{owner.topic} {owner.partition}: epoch {owner.epoch} is not its epoch", epoch=0)
-    return row
+async def discard(database: Database, consumer: str, given: DiscardLetters) -> int:
+    """Throw letters away, with a trace, and let what waited behind them be handled; how many."""
+    values = {"consumer": consumer, **msgspec.structs.asdict(given)}
+
+    async def work(connection: AsyncConnection) -> int:
+        count = 0
+        for topic, partition in await rows(connection, HOLD, values):
+            place = {"topic": topic, "partition": partition}
+            gone = await rows(connection, DISCARD, {**values, **place})
+            count += len(gone)
+            if gone:
+                what = f"discard {len(gone)} letters of {given.key or 'unreadable records'}"
+                trace = [{**place, "offset": row[0], "event_id": row[1]} for row in gone[:TRACED]]
+                await note(connection, consumer, topic, what, Hand(given.by, given.reason), trace)
+        return count
+
+    return await database.transaction(work)
+
+
+async def _as_owner(database: Database, text: LiteralString, values: dict[str, Any]) -> None:
+    async def work(connection: AsyncConnection) -> None:
+        [(owner,)] = await rows(connection, text, values)
+        if not owner:
+            await _raise_fenced(connection, values)
+
+    await database.transaction(work)
+
+
+async def _raise_fenced(connection: AsyncConnection, values: dict[str, Any]) -> NoReturn:
+    found = await rows(connection, EPOCH, values)
+    message = f"{values['topic']} {values['partition']}: epoch {values['epoch']} is not its epoch"
+    raise Fenced(message, epoch=found[0][0] if found else 0)
 
 
 def _owned(consumer: str, owner: Owner) -> dict[str, Any]:
     return {"consumer": consumer, "topic": owner.topic, "partition": owner.partition, "epoch": owner.epoch}
-
-
-def _page(consumer: str, wanted: Wanted, after: Place, limit: int) -> dict[str, Any]:
-    return {"consumer": consumer, "topic": wanted.topic, "partition": wanted.partition, "limit": limit,
-            "after_topic": after.topic, "after_partition": after.partition}  # fmt: skip
-
-
-def _kept(row: Row) -> Kept:
-    return Kept(
-        topic=row[0],
-        partition=row[1],
-        offset=row[2],
-        key=row[3],
-        failed=row[4],
-        position=row[5],
-        event_type=row[6],
-        event_id=row[7],
-        cause=Cause(error_type=row[8], error=row[9], traceback_hash=row[10], attempts=row[11]),
-        set_aside_at=text(row[12]),
-        value=row[13],
-        headers=None if row[14] is None else _headers.decode(row[14]),
-    )

@@ -16,6 +16,7 @@ from offsets_svc.store.database import Database, Row, rows
 
 LOCK = statement("offsets_svc", "reset_lock")
 RESET = statement("offsets_svc", "reset")
+HOLD_KEYS = statement("offsets_svc", "letters_hold_partitions")
 LETTERS = statement("offsets_svc", "reset_letters")
 AUDIT = statement("offsets_svc", "audit")
 AUDITS = statement("offsets_svc", "audits")
@@ -52,6 +53,7 @@ async def reset(database: Database, consumer: str, target: Target, hand: Hand) -
         numbers = sorted(target.offsets)
         wanted = {**named, "partitions": numbers, "offsets": [target.offsets[n] for n in numbers]}
         done = await rows(connection, RESET, {**wanted, "position": target.position, "topic_id": target.topic_id})
+        await rows(connection, HOLD_KEYS, wanted)
         [(letters,)] = await rows(connection, LETTERS, wanted)
         stood = [_stood(target.topic, *row[:5]) for row in before if row[0] in target.offsets]
         await note(connection, consumer, target.topic, f"{target.what}, {letters} letters deleted", hand, stood)

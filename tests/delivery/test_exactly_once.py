@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import defaultdict
 from typing import Any
 
 import psycopg
@@ -12,66 +11,11 @@ import pytest
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
-from eskit.consumer import Consumer, Event, Target, Tuning
+from eskit.consumer import Consumer, Event, Target
 from eskit.errors import SettingsError
-from tests.delivery.bench import Bench, committed, set_aside
+from tests.delivery.bench import Bench, committed
+from tests.delivery.ledger import HANDLERS, Ledger
 from tests.services import until
-
-QUICK = Tuning(commit_interval_s=0.05, retry_least_s=0.01, retry_most_s=0.05, batch_events=50)
-HANDLERS = ["single", "batch"]
-
-
-class Ledger:
-    """A view with a row for each effect: no key, so that an effect too many would be seen."""
-
-    def __init__(self, bench: Bench, handlers: str = "single", target: Any = None, name: str = "ledger") -> None:
-        self.url = bench.config.database_url
-        self.poison: set[int] = set()
-        self.schema = "ledger"
-        self.consumer = Consumer(name, transaction=target or Target("ledger"), tuning=QUICK)
-        self.consumer.on_schema(self.tables)
-        if handlers == "batch":
-            self.consumer.on_batch("Thing.Changed")(self.batch)
-        else:
-            self.consumer.on("Thing.Changed")(self.one)
-
-    async def tables(self, connection: AsyncConnection[Any]) -> None:
-        await connection.execute("CREATE TABLE IF NOT EXISTS effects (nr serial, position bigint, originator text)")
-
-    async def one(self, event: Event, connection: AsyncConnection[Any]) -> None:
-        await connection.execute(
-            "INSERT INTO effects (position, originator) VALUES (%s, %s)", (event.position, event.originator.id)
-        )
-        if event.position in self.poison:
-            raise ValueError("no such account")
-
-    async def batch(self, events: list[Event], connection: AsyncConnection[Any]) -> None:
-        for event in events:
-            await self.one(event, connection)
-
-    def effects(self) -> list[tuple[int, str]]:
-        """Position and originator of each effect, in their order."""
-        with psycopg.connect(self.url) as connection:
-            return connection.execute(f"SELECT position, originator FROM {self.schema}.effects ORDER BY nr").fetchall()
-
-    def positions(self) -> list[int]:
-        return sorted(position for position, _ in self.effects())
-
-    def in_order(self) -> bool:
-        by_originator: dict[str, list[int]] = defaultdict(list)
-        for position, originator in self.effects():
-            by_originator[originator].append(position)
-        return all(found == sorted(set(found)) for found in by_originator.values())
-
-    def sever(self) -> int:
-        """Break every connection of the consumer, wherever it is; how many."""
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            return len(
-                connection.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s",
-                    (f"eskit {self.consumer.name}",),
-                ).fetchall()
-            )
 
 
 @pytest.mark.parametrize("handlers", HANDLERS)
@@ -112,39 +56,6 @@ async def test_connections_that_break_again_and_again_change_nothing(bench: Benc
                 broken += ledger.sever()
         await committed(bench, "ledger")
     assert broken > 5
-    assert ledger.positions() == list(range(1, 1001))
-    assert ledger.in_order()
-
-
-@pytest.mark.parametrize("handlers", HANDLERS)
-async def test_a_poisoned_event_leaves_no_trace_and_comes_back_once(bench: Bench, handlers: str) -> None:
-    bench.add(range(1, 301))
-    ledger = Ledger(bench, handlers)
-    ledger.poison = {7, 188}
-    async with bench.running(ledger.consumer):
-        await committed(bench, "ledger")
-        kept = sorted(k.position or 0 for k in await bench.letters("ledger"))
-        assert kept == [7, 107, 188, 207, 288]
-        assert ledger.positions() == sorted(set(range(1, 301)) - set(kept))
-        ledger.poison = set()
-        await bench.retry("ledger")
-        await set_aside(bench, "ledger", lambda kept: not kept)
-    assert ledger.positions() == list(range(1, 301))
-    assert ledger.in_order()
-
-
-async def test_what_was_set_aside_has_its_effect_once_though_connections_break(bench: Bench) -> None:
-    bench.add(range(1, 1001))
-    ledger = Ledger(bench)
-    ledger.poison = {7, 8, 9}
-    async with bench.running(ledger.consumer):
-        await committed(bench, "ledger")
-        ledger.poison = set()
-        await bench.retry("ledger")
-        for _ in range(40):
-            ledger.sever()
-            await asyncio.sleep(0.01)
-        await set_aside(bench, "ledger", lambda kept: not kept)
     assert ledger.positions() == list(range(1, 1001))
     assert ledger.in_order()
 

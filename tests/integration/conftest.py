@@ -1,10 +1,12 @@
 """Settings for the services under test."""
 
 from collections.abc import AsyncIterator
+from typing import get_args
 
 import aiohttp
 import pytest
 
+from eskit.consumer.config import Protocol
 from eskit.settings import Settings
 from eventstore_svc.app import eventstore_app
 from infra.local.broker import KafkaBroker
@@ -23,6 +25,13 @@ def config(database_url: str) -> Settings:
 def log_config(database_url: str, kafka_broker: KafkaBroker) -> Settings:
     """A fresh database and a log, hence a topic, of the test's own on the shared broker."""
     return own_log(database_url, kafka_broker.bootstrap)
+
+
+@pytest.fixture(params=get_args(Protocol))
+def protocol(request: pytest.FixtureRequest) -> Protocol:
+    """Each of the protocols of Kafka's consumer groups."""
+    chosen: Protocol = request.param
+    return chosen
 
 
 @pytest.fixture

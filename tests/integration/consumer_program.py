@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from typing import cast
 
 from eskit.consumer import Consumer, Record, Tuning, serve
+from eskit.consumer.config import Protocol
 
 billing = Consumer(
     "billing",
+    protocol=cast("Protocol", os.environ["PROTOCOL"]),
+    instance_id=os.environ.get("INSTANCE_ID"),
     session_timeout_s=6.0,  # the least that a broker takes by default
     tuning=Tuning(commit_interval_s=float(os.environ.get("COMMIT_S", "0.05"))),
 )

@@ -25,13 +25,18 @@ from tests.services import running
 PARTITIONS = 4
 
 
+def originator(position: int) -> str:
+    """Whose event it is: one of 100."""
+    return f"thing-{position % 100}"
+
+
 def stored(position: int, *, action: str = "Changed", entity_type: str = "Thing") -> Stored:
-    """The event at a position; its originator is one of 100."""
+    """The event at a position."""
     return Stored(
         position=position,
         event_id=str(uuid.UUID(int=position)),
         entity_type=entity_type,
-        originator_id=f"thing-{position % 100}",
+        originator_id=originator(position),
         version=position // 100 + 1,
         action=action,
         payload=f'{{"n": {position}}}',
@@ -43,7 +48,7 @@ def stored(position: int, *, action: str = "Changed", entity_type: str = "Thing"
 
 def partition_of(position: int) -> int:
     """The partition where `stored(position)` goes."""
-    return partition(f"thing-{position % 100}", PARTITIONS)
+    return partition(originator(position), PARTITIONS)
 
 
 def positions_of(number: int, positions: Iterable[int]) -> list[int]:
@@ -59,9 +64,10 @@ def last_of(positions: Iterable[int]) -> list[int]:
 class Topic:
     """The application log's topic of one test."""
 
-    def __init__(self, config: Settings, broker: KafkaBroker) -> None:
+    def __init__(self, config: Settings, broker: KafkaBroker, partitions: int = PARTITIONS) -> None:
         self.name = config.topic
-        broker.create_topic(self.name, PARTITIONS)
+        self.partitions = partitions
+        broker.create_topic(self.name, partitions)
         self._source = Source(config.log)
         # As the relay's is: without it a batch that is sent again could come after a later one.
         options = {"enable.idempotence": True, "linger.ms": 5, "log_level": 0}
@@ -76,7 +82,7 @@ class Topic:
                 key=record.key,
                 value=record.value,
                 headers=list(record.headers),
-                partition=partition(event.originator_id, PARTITIONS),
+                partition=partition(event.originator_id, self.partitions),
             )
             self._producer.poll(0)
         assert self._producer.flush(30) == 0

@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 
 from eskit.consumer import Consumer
+from eskit.consumer.config import Protocol
 from eskit.errors import Unavailable
 from eskit.settings import Settings
 from infra.local.broker import KafkaBroker
@@ -138,8 +139,10 @@ async def began_at(config: Settings, ends: dict[int, int]) -> bool:
     return {n: offset for n, (offset, _) in (await saved(config, "billing")).items()} == ends
 
 
-async def test_the_topic_may_come_later_than_the_consumer(config: Settings, kafka_broker: KafkaBroker) -> None:
-    consumer = Consumer("billing")
+async def test_the_topic_may_come_later_than_the_consumer(
+    config: Settings, kafka_broker: KafkaBroker, protocol: Protocol
+) -> None:
+    consumer = Consumer("billing", protocol=protocol)
     seen = collect(consumer)
     async with consuming(config, consumer):
         with pytest.raises(Unavailable, match="topic"):

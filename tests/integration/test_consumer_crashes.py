@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from eskit.consumer.config import Protocol
 from eskit.settings import Settings
 from infra.local.broker import KafkaBroker
 from tests.integration.consuming import (
@@ -74,12 +75,14 @@ class Member(ServiceProcess):
 class Members:
     """Starts members, ends them all."""
 
-    def __init__(self, config: Settings, effects: Effects) -> None:
+    def __init__(self, config: Settings, effects: Effects, protocol: Protocol) -> None:
         self._all: list[Member] = []
         self._config = config
         self._effects = effects
+        self._protocol = protocol
 
     def start(self, **environ: str) -> Member:
+        environ["PROTOCOL"] = self._protocol
         member = Member(len(self._all), self._config, self._effects, **environ)
         self._all.append(member)
         member.start()
@@ -96,8 +99,8 @@ def effects(tmp_path: Path) -> Effects:
 
 
 @pytest.fixture
-def members(config: Settings, effects: Effects) -> Iterator[Members]:
-    with closing(Members(config, effects)) as members:
+def members(config: Settings, effects: Effects, protocol: Protocol) -> Iterator[Members]:
+    with closing(Members(config, effects, protocol)) as members:
         yield members
 
 
@@ -142,6 +145,29 @@ async def test_processes_killed_20_times_lose_nothing_and_keep_the_order(
     for number in range(PARTITIONS):
         # What was not committed is done again; but nothing is ever done before what comes before it.
         assert list(dict.fromkeys(effects.of(number))) == positions_of(number, positions)
+
+
+async def test_a_static_member_that_is_killed_comes_back_to_its_partitions(
+    config: Settings, effects: Effects, members: Members, kafka_broker: KafkaBroker, protocol: Protocol
+) -> None:
+    """Classic: at once, the others do not notice. With KIP-848 it waits until its session is over."""
+    topic = Topic(config, kafka_broker)
+    one, other = members.start(INSTANCE_ID="billing-0"), members.start(INSTANCE_ID="billing-1")
+    publisher = Publisher(topic)
+    publishing = asyncio.create_task(publisher.run())
+    await until(lambda: effects.by(one) > 50 and effects.by(other) > 50, 60, one.output)
+    claims = other.output().count("partitions claimed")
+    one.kill()
+    again = members.start(INSTANCE_ID="billing-0")
+    await until(lambda: effects.by(again) > 50, 60, again.output)
+    if protocol == "classic":
+        assert other.output().count("partitions claimed") == claims
+    publishing.cancel()
+    positions = range(1, publisher.last + 1)
+    await until(lambda: all_saved(config, "billing", last_of(positions)), 60, again.output)
+    for number in range(PARTITIONS):
+        assert list(dict.fromkeys(effects.of(number))) == positions_of(number, positions)
+    assert await asyncio.to_thread(again.stop) == await asyncio.to_thread(other.stop) == 0
 
 
 async def test_an_owner_that_slept_too_long_moves_no_offset(

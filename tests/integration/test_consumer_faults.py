@@ -11,7 +11,8 @@ import pytest
 from eskit.client.letters import LettersClient
 from eskit.client.offsets import OffsetsClient
 from eskit.consumer import Consumer, HandlerStopped, OffsetOutOfRange, Stop, Tuning
-from eskit.errors import Fenced, OffsetRegression, Unavailable
+from eskit.consumer.config import Protocol
+from eskit.errors import OffsetRegression, Unavailable
 from eskit.kafka.record import UndecodableRecord
 from eskit.letters import UNREADABLE
 from eskit.offsets import Commit
@@ -100,11 +101,13 @@ async def test_stopping_while_the_offsets_service_is_away_takes_bounded_time(
 
 
 @pytest.mark.parametrize("offset", [10_000, 2**62])
-async def test_a_saved_offset_out_of_range_is_an_error_and_no_jump(config: Settings, topic: Topic, offset: int) -> None:
+async def test_a_saved_offset_out_of_range_is_an_error_and_no_jump(
+    config: Settings, topic: Topic, offset: int, protocol: Protocol
+) -> None:
     topic.add_positions(range(1, 101))
     async with OffsetsClient(config.offsets_url) as offsets:
         await offsets.commit("billing", Commit(topic.name, 2, offset))
-    consumer = Consumer("billing")
+    consumer = Consumer("billing", protocol=protocol)
     seen = collect(consumer)
     with pytest.raises(OffsetOutOfRange) as caught:
         await asyncio.wait_for(consumer.run(config), 30)
@@ -141,34 +144,6 @@ async def test_a_record_that_is_no_event_stops_a_consumer_that_says_so(config: S
     assert f"{topic.name} partition {number} offset 2" in caught.value.detail
     assert seen.positions == [100, 200]
     assert (await saved(config, "billing"))[number] == (2, 200)
-
-
-async def test_who_is_fenced_drops_the_partition_rejoins_and_goes_on(config: Settings, topic: Topic) -> None:
-    """Somebody claims a partition behind the group's back: our commit gets 409, the group gives the partition anew."""
-    topic.add_positions(range(1, 201))
-    consumer = Consumer("billing", tuning=Tuning(commit_interval_s=0.05))
-    seen = collect(consumer)
-    gone: list[set[int]] = []
-
-    @consumer.on_revoked
-    async def note(partitions: set[int]) -> None:
-        gone.append(partitions)
-
-    number = partition_of(100)
-    async with consuming(config, consumer), OffsetsClient(config.offsets_url) as offsets:
-        await until(lambda: all_saved(config, "billing", last_of(range(1, 201))))
-        [claim] = await offsets.claim("billing", topic.name, [number], "a stranger")
-        topic.add_positions(range(201, 401))
-        await until(lambda: consumer.stats.fenced)
-        await until(lambda: seen.has(range(1, 401)))
-        await until(lambda: all_saved(config, "billing", last_of(range(1, 401))))
-        assert {number} in gone
-        with pytest.raises(Fenced):  # now the stranger is the zombie
-            await offsets.commit("billing", Commit(topic.name, number, 10_000, epoch=claim.epoch))
-        [state] = [p for p in (await offsets.consumer("billing")).partitions if p.partition == number]
-        assert state.epoch > claim.epoch
-    others = [p for p in seen.positions if partition_of(p) != number]
-    assert sorted(others) == [p for p in range(1, 401) if partition_of(p) != number]
 
 
 async def test_an_offset_that_went_ahead_of_us_stops_the_consumer(config: Settings, topic: Topic) -> None:
@@ -230,13 +205,15 @@ async def test_a_consumer_of_an_empty_log_gives_a_sign_of_life_too(config: Setti
 
 @pytest.mark.real_kafka
 @pytest.mark.slow
-async def test_kafka_is_killed_and_comes_back(database_url: str, private_kafka: KafkaBroker) -> None:
+async def test_kafka_is_killed_and_comes_back(
+    database_url: str, private_kafka: KafkaBroker, protocol: Protocol
+) -> None:
     if private_kafka.kind == "given":
         pytest.skip("this Kafka is not ours to kill")
     async with offsets_service(own_log(database_url, private_kafka.bootstrap)) as config:
         topic = Topic(config, private_kafka)
         topic.add_positions(range(1, 301))
-        consumer = Consumer("billing")
+        consumer = Consumer("billing", protocol=protocol)
         seen = collect(consumer)
         async with consuming(config, consumer):
             await until(lambda: seen.has(range(1, 301)))

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from eskit.consumer import Consumer, Record, Retry, Tuning
+from eskit.consumer.config import Protocol
 from eskit.consumer.delivery.worker import Worker
 from eskit.consumer.group.membership import BATCH, PATIENCE_S
 from eskit.errors import Unavailable
@@ -166,10 +167,10 @@ async def test_a_handler_that_does_not_end_is_cancelled_and_its_event_not_commit
     assert (await saved(config, "billing"))[partition_of(100)] == (None, None)
 
 
-async def test_a_slow_handler_holds_the_topic_back(config: Settings, topic: Topic) -> None:
+async def test_a_slow_handler_holds_the_topic_back(config: Settings, topic: Topic, protocol: Protocol) -> None:
     """Little is held in memory, partitions are paused and go on, the order stays."""
     topic.add_positions(range(1, 2001))
-    consumer = Consumer("billing", tuning=Tuning(queue_events=20))
+    consumer = Consumer("billing", protocol=protocol, tuning=Tuning(queue_events=20))
     seen = Seen()
     longest = 0
     slow = partition_of(1)
@@ -191,12 +192,14 @@ async def test_a_slow_handler_holds_the_topic_back(config: Settings, topic: Topi
 
 
 async def test_partitions_that_were_paused_given_away_and_come_back_are_read_again(
-    config: Settings, topic: Topic
+    config: Settings, topic: Topic, protocol: Protocol
 ) -> None:
     topic.add_positions(range(1, 401))
     gate = asyncio.Event()
     seen = Seen()
-    first, second = (Consumer("billing", tuning=Tuning(queue_events=5, grace_s=0.1)) for _ in range(2))
+    first, second = (
+        Consumer("billing", protocol=protocol, tuning=Tuning(queue_events=5, grace_s=0.1)) for _ in range(2)
+    )
 
     async def handler(record: Record) -> None:
         await gate.wait()

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eskit.consumer import Consumer, Record, Tuning
+from eskit.consumer import Consumer, Record
 from eskit.consumer.config import GroupOptions, kafka_config
 from eskit.consumer.delivery.catchup import CatchUp
 from eskit.consumer.delivery.progress import Progress
 from eskit.consumer.delivery.routes import Routes
-from eskit.consumer.group.inbox import Inbox
 from eskit.errors import EskitError, Fenced, InvalidRequest, OffsetRegression, Unavailable
 from eskit.offsets import Claim, Commit, Committed
 from eskit.settings import Settings
@@ -208,37 +206,3 @@ async def test_what_a_partition_had_seen_goes_with_it() -> None:
 
 async def test_an_empty_log_is_caught_up_with_at_once() -> None:
     await asyncio.wait_for(CatchUp().reached(0), 1)
-
-
-class FakeMessage:
-    """Only its size matters."""
-
-    def __len__(self) -> int:
-        return 100
-
-
-async def test_an_inbox_is_bounded_by_number_and_by_bytes() -> None:
-    room = threading.Event()
-    by_number = Inbox(Tuning(queue_events=2), room)
-    by_bytes = Inbox(Tuning(queue_bytes=200), room)
-    for inbox in (by_number, by_bytes):
-        room.clear()
-        inbox.put([FakeMessage()])  # type: ignore[list-item]
-        assert (inbox.full, inbox.low) == (False, True)
-        inbox.put([FakeMessage()])  # type: ignore[list-item]
-        assert (inbox.full, inbox.low) == (True, False)
-        await inbox.take(1)
-        assert (inbox.full, inbox.low, room.is_set()) == (False, True, True)
-
-
-async def test_an_inbox_wakes_its_reader_and_ends_when_closed() -> None:
-    inbox = Inbox(Tuning(), threading.Event())
-    reading = asyncio.ensure_future(inbox.take(1))
-    await asyncio.sleep(0)
-    await asyncio.to_thread(inbox.put, [FakeMessage()])  # type: ignore[list-item]
-    assert len(await asyncio.wait_for(reading, 1)) == 1
-    reading = asyncio.ensure_future(inbox.take(1))
-    await asyncio.sleep(0)
-    inbox.put([FakeMessage()])  # type: ignore[list-item]
-    inbox.close()
-    assert await asyncio.wait_for(reading, 1) == []

@@ -24,6 +24,7 @@ class FakeMembership:
     takes_s = 0.3
     leaving_s = 0.0
     ended = False
+    held = ""
 
     def __init__(self, *_: Any) -> None: ...
 

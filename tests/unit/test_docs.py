@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from eskit import settings
-from eskit.consumer.metrics import COUNTERS
+from eskit.consumer.metrics import COUNTERS, HISTOGRAMS
 from eskit.errors import EskitError, every_error
 
 ROOT = Path(__file__).parents[2]
@@ -59,6 +59,8 @@ def metrics_rows() -> Iterator[str]:
                     yield row
     for name, text in COUNTERS.items():  # these names are put together
         yield f"| `eskit_consumer_{name}_total` | counter | {text} |"
+    for name, text in HISTOGRAMS.items():
+        yield f"| `eskit_consumer_{name}` | histogram | {text} |"
 
 
 def metric_row(node: ast.AST) -> str | None:

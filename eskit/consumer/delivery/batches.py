@@ -69,6 +69,8 @@ class Batches:
         if self._stopping.abandoned:
             return False
         self._stats.handled += len(items)
+        if items:
+            self._stats.batch_events.observe(len(items))
         while self._open and self._open[0].offset < next_offset:
             self._done(self._open.popleft())
         return True

@@ -11,6 +11,7 @@ from eskit.consumer.delivery.failures import failure
 from eskit.consumer.delivery.handling import Handling, Next, cause
 from eskit.consumer.delivery.items import UNREADABLE, Item
 from eskit.consumer.delivery.parking import Parking
+from eskit.consumer.delivery.progress import Progress
 from eskit.consumer.delivery.stopping import Stopping
 from eskit.consumer.stats import Stats
 from eskit.errors import Unavailable
@@ -24,11 +25,18 @@ class Draining:
     """Of one partition. It takes turns with new events: so many handlers at a time, and no more."""
 
     def __init__(
-        self, effects: Effects, handling: Handling, parking: Parking, stats: Stats, stopping: Stopping
+        self,
+        effects: Effects,
+        handling: Handling,
+        parking: Parking,
+        progress: Progress,
+        stats: Stats,
+        stopping: Stopping,
     ) -> None:
         self._effects = effects
         self._handling = handling
         self._parking = parking
+        self._progress = progress
         self._stats = stats
         self._stopping = stopping
         self.turn = asyncio.Lock()
@@ -48,6 +56,8 @@ class Draining:
         above = -1
         while items := await self._parking.letters.first(key, above):
             for item in items:
+                if item.offset >= (self._progress.next_offset or 0):
+                    return  # after a restart the partition comes by it once more; until then it waits
                 went_well = await self._again(key, item)
                 if self._stopping.halted or not (went_well or key == UNREADABLE):
                     return

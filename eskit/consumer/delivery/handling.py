@@ -85,7 +85,7 @@ class Handling:
         except Exception as error:  # noqa: BLE001 - it is decided on, never passed over
             return error
         finally:
-            self._stats.duration.observe(time.perf_counter() - began)
+            self._stats.handler_seconds.observe(time.perf_counter() - began)
         if self._stalled:
             for item in items:
                 self._stalled.pop(item.key, None)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import NamedTuple
+
+from confluent_kafka import Message
 
 from eskit import logs
 from eskit.consumer.config import Tuning
@@ -64,15 +67,23 @@ class Worker:
         self._stopping = Stopping()
         self._committed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._at_work: Message | None = None
         self.parking = Parking(letters, around.stats, self._stopping)
         self._handling = Handling(around.policy, self.parking, around.stats, self._stopping)
         self._effects = self._how()
-        self._draining = Draining(self._effects, self._handling, self.parking, around.stats, self._stopping)
+        self._draining = Draining(self._effects, self._handling, self.parking, progress, around.stats, self._stopping)
 
     @property
     def stalled(self) -> str:
         """What fails and is tried again at the moment; empty: nothing."""
         return self._handling.stalled
+
+    @property
+    def late_s(self) -> float:
+        """For how many seconds the record at work, or the next one, has been in the topic; 0: there is none."""
+        message = self._at_work or self.inbox.first
+        written_ms = message.timestamp()[1] if message is not None else 0
+        return max(0.0, time.time() - written_ms / 1000) if written_ms else 0.0
 
     def start(self, ended: Callable[[asyncio.Task[None]], None]) -> None:
         """Begin; `ended` is called with the task at its end."""
@@ -146,8 +157,10 @@ class Worker:
         most, wait_s = (tuning.batch_events, tuning.batch_wait_s) if together else (RECORDS_A_TURN, 0.0)
         while messages := await self.inbox.take(min(most, self._room()), wait_s):
             async with self._draining.turn:
+                self._at_work = messages[0]
                 if not await way.take(map(intake.item, messages)):
                     return
+                self._at_work = None
             self._around.done(len(messages))
             await asyncio.sleep(0)
             await self._window()

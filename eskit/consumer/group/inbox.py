@@ -7,10 +7,18 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import NamedTuple
 
 from confluent_kafka import Message
 
 from eskit.consumer.config import Tuning
+
+
+class Marks(NamedTuple):
+    """The offsets of a partition's first record, and of its end, as the latest answer to a fetch said."""
+
+    low: int
+    high: int
 
 
 class Inbox:
@@ -30,9 +38,15 @@ class Inbox:
         self._arrived = asyncio.Event()
         self._waiting = False
         self.closed = False
+        self.marks: Marks | None = None
 
     def __len__(self) -> int:
         return len(self._queue)
+
+    @property
+    def first(self) -> Message | None:
+        """The record that is next; None: there is none yet."""
+        return self._queue[0] if self._queue else None
 
     @property
     def full(self) -> bool:
@@ -43,6 +57,12 @@ class Inbox:
     def low(self) -> bool:
         """Whether it should fetch again."""
         return len(self._queue) * 2 <= self._limits[0] and (self._bytes_in - self._bytes_out) * 2 <= self._limits[1]
+
+    def lag(self, next_offset: int | None) -> int | None:
+        """Records from there on (None: from the first) to the partition's end; None: Kafka has not answered yet."""
+        if (marks := self.marks) is None:
+            return None
+        return max(0, marks.high - (marks.low if next_offset is None else max(marks.low, next_offset)))
 
     def put(self, messages: Sequence[Message]) -> None:
         """Add records (the thread)."""
@@ -73,11 +93,15 @@ class Inbox:
     async def _more(self, most: int, wait_s: float) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
-                while len(self._queue) < most and not (self.full or self.closed):
-                    self._waiting = True
-                    self._arrived.clear()
+                self._waiting = True
+                while not self._enough(most):
                     await self._arrived.wait()
         self._waiting = False
+
+    def _enough(self, most: int) -> bool:
+        # Cleared before it is looked at: what comes in between sets it again.
+        self._arrived.clear()
+        return len(self._queue) >= most or self.full or self.closed
 
     def _take(self, most: int) -> list[Message]:
         was_full = self.full

@@ -18,8 +18,9 @@ from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, Messag
 
 from eskit import logs
 from eskit.consumer.errors import OffsetOutOfRange
+from eskit.consumer.group import refusals
 from eskit.consumer.group.bridge import Bridge, Partitions
-from eskit.consumer.group.inbox import Inbox
+from eskit.consumer.group.inbox import Inbox, Marks
 from eskit.errors import SettingsError
 
 log = logs.get(__name__)
@@ -30,6 +31,8 @@ POLL_PAUSED_S = 0.02
 # For a handler that is only a little slower than Kafka, waiting is cheaper than a pause, which drops fetched records.
 PATIENCE_S = 0.05
 METADATA_S = 3.0
+# So often the inboxes learn how long their partitions are.
+MARKS_S = 1.0
 
 
 class Source(NamedTuple):
@@ -50,7 +53,12 @@ class Membership:
         self._owned: set[int] = set()
         self._inboxes: dict[int, Inbox] = {}
         self._paused: set[int] = set()
+        self._marked_s = 0.0
         self.ended = False
+        # Why the brokers do not let us in yet; empty: they do, or have not answered.
+        self.held = ""
+        self._shut_out = ""
+        self._refusals = refusals.Refusals(config)
         try:
             self._consumer = confluent_kafka.Consumer(config)
         except KafkaException as error:
@@ -58,19 +66,24 @@ class Membership:
         self._consumer.subscribe([topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
 
     def leave(self) -> None:
-        """Give the partitions back and leave the group."""
-        self._consumer.close()
-        if self._owned:  # it closed without a word
-            self._bridge.lost(frozenset(self._owned))
+        """Give the partitions back and leave the group; a static member leaves it to the brokers when."""
+        try:
+            self._consumer.close()
+        except KafkaException as error:
+            log.warning("the Kafka consumer has not ended in good order", error=error.args[0].str())
+        finally:
+            if self._owned:  # it closed without a word, as after a fatal error
+                self._bridge.lost(frozenset(self._owned))
 
     def step(self) -> None:
-        """Take what has come, 0.1 s at most. Raises KafkaException."""
+        """Take what has come, 0.1 s at most. Raises KafkaException, SettingsError."""
         # consume(n, timeout) would wait out its whole time unless n records came.
         first = self._consumer.poll(POLL_PAUSED_S if self._paused else POLL_S)
         if first is not None:
             self._deliver([first, *self._consumer.consume(BATCH - 1, 0)])
         self._hold_back()
         self._let_go_on()
+        self._mark()
 
     def _deliver(self, messages: list[Message]) -> None:
         batches: dict[int | None, list[Message]] = {}
@@ -105,6 +118,16 @@ class Membership:
             self._consumer.resume(self._at(resumed))
             self._paused -= resumed
 
+    def _mark(self) -> None:
+        """Tell the inboxes what the latest answers said of their partitions; asks nobody."""
+        if (now := time.monotonic()) < self._marked_s + MARKS_S:
+            return
+        self._marked_s = now
+        for number, inbox in self._inboxes.items():
+            low, high = self._consumer.get_watermark_offsets(TopicPartition(self._topic, number), cached=True)
+            if high >= 0:  # there was an answer
+                inbox.marks = Marks(max(low, 0), high)
+
     def _on_error(self, error: KafkaError, message: Message) -> None:
         if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - the library's name for its own code
             where = f"{self._topic} partition {message.partition()}"
@@ -113,15 +136,21 @@ class Membership:
                 "or it was made anew. Look at what was lost, then set the consumer's offset or start it by a new name"
             )
             self._bridge.failed(OffsetOutOfRange(detail))
-        elif error.fatal():
+        elif (wrong := self._refusals.wrong(error)) is not None:
+            # Ends the thread: to join again would be refused again, or throw out who has a right to be there.
+            raise wrong
+        elif refusals.fatal(error):
             log.error("fatal Kafka error", error=error.str())
+            self.held = self._refusals.held(error)
             self.ended = True
         else:
+            self._shut_out = refusals.shut_out(error) or self._shut_out
             log.warning("Kafka", error=error.name(), detail=error.str())
 
     def _on_assign(self, _: confluent_kafka.Consumer, partitions: list[TopicPartition]) -> None:
         added = frozenset(p.partition for p in partitions)
         self._owned |= added
+        self._shut_out = ""
         self._consumer.incremental_assign([])
         if added:
             self._bridge.assigned(added)
@@ -156,12 +185,12 @@ class Membership:
             self._consumer.incremental_assign(starts)
 
     def check(self) -> str:
-        """What is wrong with brokers or topic; empty: nothing."""
+        """What is wrong with brokers, topic or group; empty: nothing."""
         try:
             topic = self._consumer.list_topics(self._topic, timeout=METADATA_S).topics[self._topic]
         except KafkaException as error:
             return f"Kafka cannot be reached: {error.args[0].str()}"
-        return f"topic {self._topic}: {topic.error.str()}" if topic.error else ""
+        return f"topic {self._topic}: {topic.error.str()}" if topic.error else self._shut_out
 
     def _at(self, partitions: Iterable[int]) -> list[TopicPartition]:
         return [TopicPartition(self._topic, p) for p in partitions]

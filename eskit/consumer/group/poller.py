@@ -17,7 +17,7 @@ from confluent_kafka import KafkaException
 from eskit import logs
 from eskit.consumer.group.bridge import Bridge
 from eskit.consumer.group.membership import Membership, Source
-from eskit.errors import EskitError, Unavailable
+from eskit.errors import EskitError, SettingsError, Unavailable
 
 log = logs.get(__name__)
 
@@ -26,6 +26,10 @@ REJOIN_MOST_S = 10.0
 STEADY_S = 60.0
 # So long an answer about the brokers serves others too: while they are away, each question costs the thread seconds.
 FRESH_S = 1.0
+# The longest session that brokers grant by default is 60 s; who holds our instance_id for longer is alive.
+HELD_MOST_S = 75.0
+# A member that was not refused within this time is one.
+HEARD_S = 2.0
 ENDING = "the consumer is ending"
 
 
@@ -44,6 +48,9 @@ class Poller:
         # What is wrong with the brokers, empty: nothing. One question for all who ask meanwhile.
         self._answer: asyncio.Future[str] | None = None
         self._answered_s = 0.0
+        # Why the brokers do not let us in, and since when; empty: they do.
+        self._held = ""
+        self._held_since = 0.0
 
     def start(self) -> None:
         """Start the thread, which joins the group."""
@@ -67,10 +74,12 @@ class Poller:
         await self._ended.wait()
 
     async def check(self) -> None:
-        """Raises Unavailable when the brokers or the topic are not there, or the consumer is ending."""
+        """Raises Unavailable: brokers or topic are not there, the group does not let us in, the consumer is ending."""
         loop = asyncio.get_running_loop()
         if self._stopping.is_set() or self._ended.is_set():
             raise Unavailable(ENDING)
+        if held := self._held:
+            raise Unavailable(held)
         if self._answer is None or (self._answer.done() and loop.time() - self._answered_s > FRESH_S):
             self._answer = loop.create_future()
             self._commands.put(lambda member: self._bridge.tell(self._settle, member.check()))
@@ -108,14 +117,27 @@ class Poller:
 
     def _be_member(self) -> None:
         member = self._join(self.room)
+        joined = time.monotonic()
         try:
             while not (self._leaving or member.ended):
                 self._obey(member)
                 member.step()
+                if self._held and time.monotonic() - joined > HEARD_S:
+                    self._held = ""
+            self._note(member.held)
         except KafkaException as error:
             log.warning("the Kafka consumer starts afresh", error=error.args[0].str())
         finally:
             member.leave()
+
+    def _note(self, held: str) -> None:
+        """Raises SettingsError when it has lasted too long."""
+        now = time.monotonic()
+        if held and not self._held:
+            self._held_since = now
+        if held and now - self._held_since > HELD_MOST_S:
+            raise SettingsError(f"{held}; each process of a consumer needs one of its own", field="instance_id")
+        self._held = held
 
     @property
     def _leaving(self) -> bool:

@@ -32,6 +32,7 @@ class Inside:
     def __init__(self, view: View, progress: Progress, *, batches: bool) -> None:
         """`progress`: begun where the view says, not where the offsets service does."""
         self._view = view
+        self._progress = progress
         self._call = in_batches if batches else one_by_one
         self._at = view.at(progress.partition, epoch=progress.epoch)
         self._stored = progress.next_offset
@@ -60,8 +61,17 @@ class Inside:
         """As Effects says."""
         async with self._view.pool.connection() as connection, connection.transaction():
             await self._look(connection)
+            await self._pass_by(connection, item.offset)
             if await self._row(connection, DRAIN, {**self._at, "record_offset": item.offset}) is not None:
                 await self._call([item], connection)
+
+    async def _pass_by(self, connection: AsyncConnection[Any], offset: int) -> None:
+        """When nothing with an effect came behind a record, the view still stands before it: read again, it would
+        have its effect again."""
+        reached = self._progress.next_offset
+        if reached is not None and (self._stored is None or self._stored <= offset) and offset < reached:
+            self._in_doubt = True
+            await self._advance(connection, reached, None)
 
     def _worth_it(self, next_offset: int) -> bool:
         return next_offset - (self._stored or 0) >= ALONE_RECORDS or time.monotonic() - self._stored_s >= ALONE_S

@@ -1,0 +1,12 @@
+-- As parked.sql, only the keys that are wanted back: owners ask for them every second, and there is an index of these.
+SELECT topic, partition, key, retry, first_offset, since,
+       CASE WHEN %(count)s THEN (SELECT count(*) FROM letters
+                                  WHERE letters.consumer = parked.consumer AND letters.topic = parked.topic
+                                    AND letters.partition = parked.partition AND letters.key = parked.key) END
+  FROM parked
+ WHERE retry
+   AND consumer = %(consumer)s AND (topic, partition, key) > (%(after_topic)s, %(after_partition)s, %(after_key)s)
+   AND (topic, partition) <= (%(last_topic)s, %(last_partition)s)
+   AND (%(partition)s::integer IS NULL OR partition = %(partition)s)
+ ORDER BY topic, partition, key
+ LIMIT %(limit)s

@@ -1,0 +1,1 @@
+"""Consumer processes killed, put to sleep and poisoned under load: `python -m tests.faults`."""
