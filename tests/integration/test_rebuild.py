@@ -8,14 +8,12 @@ from functools import partial
 
 import psycopg
 import pytest
-from psycopg_pool import AsyncConnectionPool
 
 from eskit.client.letters import LettersClient
-from eskit.consumer import Consumer, Target
 from eskit.consumer.transactions.exchange import Choices
-from eskit.consumer.transactions.rebuild import Seen, pair, rebuild
+from eskit.consumer.transactions.rebuild import Seen, rebuild
 from eskit.consumer.transactions.switch import switch
-from eskit.errors import Conflict, NotFound, SettingsError
+from eskit.errors import Conflict, NotFound
 from eskit.letters import DiscardLetters, RetryLetters
 from eskit.settings import Settings
 from infra.local.broker import KafkaBroker
@@ -249,15 +247,3 @@ async def test_what_a_switch_would_break_is_refused(config: Settings, topic: Top
 async def test_without_a_first_view_there_is_nothing_to_rebuild(config: Settings, topic: Topic) -> None:
     with pytest.raises(NotFound, match="no view of ledger"):
         await built(config, Ledger().pair())
-
-
-async def test_what_cannot_be_copied_is_said_at_once() -> None:
-    with pytest.raises(SettingsError, match="Target"):
-        pair(Consumer("plain"), "plain-2", "plain_2")
-    pool: AsyncConnectionPool = AsyncConnectionPool("", open=False)
-    with pytest.raises(SettingsError, match="Target"):
-        pair(Consumer("own", transaction=pool), "own-2", "own_2")
-    with pytest.raises(SettingsError, match="name of its own"):
-        pair(Consumer("one", transaction=Target("one")), "one", "two")
-    with pytest.raises(SettingsError, match="schema of its own"):
-        pair(Consumer("one", transaction=Target("one")), "two", "one")
