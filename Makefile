@@ -9,7 +9,7 @@ READY := .venv/.ready
 ARGS ?=
 export PYTHON
 
-.PHONY: help run test test-unit test-integration demo env bench fuzz lint format generate clean lock
+.PHONY: help run test test-unit test-integration demo env bench fuzz faults planted lint format generate clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -41,6 +41,12 @@ bench: $(READY) ## measure, on servers of their own
 
 fuzz: $(READY) ## send odd requests to an event store of its own (ARGS="--requests 100000 --seed 2")
 	@$(PY) -m tests.fuzz $(ARGS)
+
+faults: $(READY) ## kill consumers 200 times under load, poison their events; some six minutes (ARGS="--kills 20 --seed 2")
+	@$(PY) -m tests.faults $(ARGS)
+
+planted: $(READY) ## plant bugs into a copy of the consumer runtime: do the tests find them? (ARGS="-k view")
+	@$(PY) -m tests.planted $(ARGS)
 
 lint: $(READY) ## style, format, types, directions of import, sizes of files and functions
 	@$(PY) -m ruff check

@@ -211,8 +211,9 @@ func unreadable(fetches kgo.Fetches) error {
 		if lost || errors.Is(failed.Err, kerr.OffsetOutOfRange) {
 			return fmt.Errorf("%s %d: the committed offset is not in the topic: %w", failed.Topic, failed.Partition, failed.Err)
 		}
-		if !errors.Is(failed.Err, context.Canceled) && !errors.Is(failed.Err, context.DeadlineExceeded) {
-			slog.Warn("Kafka", "topic", failed.Topic, "partition", failed.Partition, "error", failed.Err)
+		_, outside := errors.AsType[*kgo.ErrGroupSession](failed.Err) // franz-go has logged it, and joins again
+		if !outside && !errors.Is(failed.Err, context.Canceled) && !errors.Is(failed.Err, context.DeadlineExceeded) {
+			slog.Warn("not fetched", "topic", failed.Topic, "partition", failed.Partition, "error", failed.Err)
 		}
 	}
 	return nil

@@ -9,12 +9,15 @@ from collections.abc import Callable
 
 from tests.faults.effects import none_ahead
 from tests.faults.shapes import CONSUMERS
-from tests.faults.stage import MEMBERS, Stage
+from tests.faults.stage import MEMBERS, Member, Stage
 from tests.integration.consuming import saved
+from tests.services import until
 
-# The pause before a kill: some hit a member that has just begun, some one that is at work.
-LEAST_S, MOST_S = 0.2, 2.4
-SLEEP_EVERY = 8
+# Killed at once, of three: sometimes nobody is left.
+VICTIMS = (1, 2, 3)
+# Some kills hit a member in the middle of its work, some one that has just begun.
+PAUSE_S = 0.5
+SLEEP_EVERY = 5
 LOOK_EVERY = 10
 EVENTS, EVERY_S = 15, 0.1
 
@@ -29,18 +32,22 @@ async def kills(stage: Stage, total: int, seed: int, say: Say) -> str:
         stage.start()
     publishing = asyncio.create_task(stage.publishing(EVENTS, EVERY_S))
     sleepers: list[asyncio.Task[None]] = []
-    for number in range(1, total + 1):
-        await asyncio.sleep(chance.uniform(LEAST_S, MOST_S))
-        awake = [member for member in stage.members if not member.asleep]
-        if number % SLEEP_EVERY == 0 and len(awake) == MEMBERS:
-            sleepers.append(asyncio.create_task(_sleep(stage, chance)))
+    killed = rounds = 0
+    while killed < total:
+        rounds += 1
+        await _at_work(stage)
+        await asyncio.sleep(chance.uniform(0, PAUSE_S))
+        if rounds % SLEEP_EVERY == 0 and not any(member.asleep for member in stage.members):
+            sleepers.append(asyncio.create_task(_sleep(stage, chance.choice(stage.members), chance.uniform(0.5, 2.0))))
             await asyncio.sleep(0)
-            awake = [member for member in stage.members if not member.asleep]
-        stage.kill(chance.choice(awake))
-        if number % LOOK_EVERY == 0:
+        awake = [member for member in stage.members if not member.asleep]
+        for victim in chance.sample(awake, min(chance.choice(VICTIMS), len(awake), total - killed)):
+            stage.kill(victim)
+            killed += 1
+        if rounds % LOOK_EVERY == 0:
             await _look(stage)
             done = ", ".join(f"{name} {len(stage.effects(name))}" for name in CONSUMERS)
-            say(f"{number} of {total} kills, {time.monotonic() - began:.0f} s, {stage.last} events; effects: {done}")
+            say(f"{killed} of {total} kills, {time.monotonic() - began:.0f} s, {stage.last} events; effects: {done}")
     await asyncio.gather(*sleepers)
     publishing.cancel()
     await asyncio.gather(publishing, return_exceptions=True)
@@ -56,11 +63,16 @@ async def kills(stage: Stage, total: int, seed: int, say: Say) -> str:
     )
 
 
-async def _sleep(stage: Stage, chance: random.Random) -> None:
-    """One member sleeps until its partitions are somebody else's. It may be killed meanwhile by nobody."""
-    member = chance.choice(stage.members)
+async def _at_work(stage: Stage) -> None:
+    """Else a group that does nothing but meet anew would be killed again and again: no test of anything."""
+    before = stage.written()
+    await until(lambda: stage.written() > before, 60, lambda: stage.members[0].output()[-3000:])
+
+
+async def _sleep(stage: Stage, member: Member, more_s: float) -> None:
+    """It sleeps until its partitions are somebody else's."""
     member.sleep()
-    await asyncio.sleep(stage.session_s + chance.uniform(0.5, 2.0))
+    await asyncio.sleep(stage.session_s + more_s)
     member.wake()
 
 

@@ -164,6 +164,21 @@ async def test_whoever_claims_later_fences_across_languages(
     assert await asyncio.to_thread(member.stop) == 0
 
 
+async def test_it_begins_at_the_offset_of_the_claim(
+    config: Settings, effects: Effects, members: Members, topic: Topic
+) -> None:
+    positions = range(1, 101)
+    topic.add_positions(positions)
+    async with OffsetsClient(config.offsets_url) as client:
+        [claim] = await client.claim("billing", topic.name, [1], "somebody")
+        # Without a position, so that nothing but the offset can tell what is done.
+        await client.commit("billing", Commit(topic.name, 1, 5, epoch=claim.epoch))
+    member = members.start()
+    await until(lambda: all_saved(config, "billing", last_of(positions)), 60, member.output)
+    assert effects.of(1) == positions_of(1, positions)[5:]
+    assert effects.of(2) == positions_of(2, positions)
+
+
 async def test_it_knows_the_partition_of_an_originator(effects: Effects, members: Members, topic: Topic) -> None:
     ids = ["thing-1", "müller-42", "東京都/渋谷区", "🚀"]
     for ident in ids:

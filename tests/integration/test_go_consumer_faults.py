@@ -15,7 +15,16 @@ from eskit.client.offsets import OffsetsClient
 from eskit.offsets import Commit
 from eskit.settings import Settings
 from infra.local.broker import KafkaBroker
-from tests.integration.consuming import PARTITIONS, Topic, all_saved, last_of, offsets_service, saved, stored
+from tests.integration.consuming import (
+    PARTITIONS,
+    Topic,
+    all_saved,
+    last_of,
+    offsets_service,
+    positions_of,
+    saved,
+    stored,
+)
 from tests.integration.go_consumer import Effects, Go, GoMember, Members, build
 from tests.services import ServiceProcess, own_log, processes, until
 
@@ -61,10 +70,13 @@ async def test_it_waits_for_what_is_away(
     config = own_log(database_url, private_kafka.bootstrap)
     offsets = ServiceProcess("offsets_svc", config, "offsets_port")
     config = msgspec.structs.replace(config, offsets_url=offsets.url)
-    member = GoMember(go, config, effects)
-    with processes(offsets, member):
-        member.start()
+    early, member = GoMember(go, config, effects), GoMember(go, config, effects)
+    with processes(offsets, early, member):
+        early.start()
         topic = Topic(config, private_kafka)  # it has to find that, too
+        await until(lambda: "the offsets service is away" in early.output(), 60, early.output)
+        assert await asyncio.to_thread(early.stop) == 0, early.output()
+        member.start()
         topic.add_positions(range(1, 101))
         await until(lambda: "the offsets service is away" in member.output(), 60, member.output)
         assert effects.lines() == []
@@ -75,11 +87,12 @@ async def test_it_waits_for_what_is_away(
         await until(lambda: effects.complete(range(1, 201)), 60, member.output)
         private_kafka.kill()
         await offsets.start().ready()
-        await until(lambda: all_saved(config, "billing", last_of(range(1, 201))), 60, member.output)
         private_kafka.start()
         topic.add_positions(range(201, 301))
         await until(lambda: all_saved(config, "billing", last_of(range(1, 301))), 60, member.output)
-        assert sorted(line.position for line in effects.lines()) == list(range(1, 301))
+        for number in range(PARTITIONS):
+            # Without a broker its partitions are lost to it, so what was not committed then may be done again.
+            assert list(dict.fromkeys(effects.of(number))) == positions_of(number, range(1, 301))
         assert await asyncio.to_thread(member.stop) == 0, member.output()
 
 
