@@ -106,7 +106,7 @@ class Runtime:
         if not self._joined:
             raise Unavailable(self._away or "the consumer has not joined its group yet")
         if self.commits.away.reason:
-            raise Unavailable(f"the offsets service is away: {self.commits.away.reason}")
+            raise Unavailable(f"claims and commits wait: {self.commits.away.reason}")
         if stalled := [worker.stalled for worker in self.workers.values() if worker.stalled]:
             raise Unavailable("; ".join(stalled[:5]))
         await self.group.check()

@@ -57,7 +57,7 @@ async def test_the_offsets_service_comes_later_goes_and_comes_back(
     consumer = Consumer("billing", tuning=Tuning(window=30, commit_interval_s=0.05))
     seen = collect(consumer)
     async with consuming(config, consumer):
-        await until(lambda: not_ready(consumer, "offsets service"))
+        await until(lambda: not_ready(consumer, "claims and commits wait"))
         assert seen.records == []
         async with running(offsets_app(config), config, "offsets_port"):
             await until(lambda: seen.has(range(1, 201)))
@@ -65,7 +65,7 @@ async def test_the_offsets_service_comes_later_goes_and_comes_back(
             await until(lambda: all_saved(config, "billing", last_of(range(1, 201))))
         topic.add_positions(range(201, 801))
         await until(lambda: len(seen.records) == 200 + PARTITIONS * 30)
-        await until(lambda: not_ready(consumer, "offsets service"))
+        await until(lambda: not_ready(consumer, "claims and commits wait"))
         assert len(seen.records) == 200 + PARTITIONS * 30
         async with running(offsets_app(config), config, "offsets_port"):
             await until(lambda: seen.has(range(1, 801)))
