@@ -94,7 +94,7 @@ async def test_stopping_while_the_offsets_service_is_away_takes_bounded_time(
     async with consuming(config, first):
         async with running(offsets_app(config), config, "offsets_port"):
             await until(lambda: first.partitions)
-        await until(lambda: seen_first.has(range(1, 101)) or not_ready(first, "offsets service"))
+        await until(lambda: seen_first.has(range(1, 101)) or not_ready(first, "claims and commits wait"))
     async with running(offsets_app(config), config, "offsets_port"), consuming(config, second):
         await until(lambda: all_saved(config, "billing", last_of(range(1, 101))))
     assert set(seen_first.positions) | set(seen_second.positions) == set(range(1, 101))
