@@ -140,13 +140,19 @@ def counted(config: Settings) -> int:
         return 0
 
 
-async def test_a_login_of_its_own_makes_the_schema(config: Settings, topic: Topic) -> None:
+@pytest.mark.parametrize(
+    "given", ["GRANT CREATE ON DATABASE {database} TO {login}", "CREATE SCHEMA {schema} AUTHORIZATION {login}"]
+)
+async def test_a_login_of_its_own_needs_its_schema_or_the_right_to_make_it(
+    config: Settings, topic: Topic, given: str
+) -> None:
     login = sql.Identifier("metrics_login")
     with psycopg.connect(config.database_url, autocommit=True) as owner:
         database = sql.Identifier(owner.info.dbname)
         owner.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'lone'").format(login))
         try:
-            owner.execute(sql.SQL("GRANT CREATE ON DATABASE {} TO {}").format(database, login))
+            schema = sql.Identifier(config.schema("metrics"))
+            owner.execute(sql.SQL(given).format(database=database, login=login, schema=schema))
             url = psycopg.conninfo.make_conninfo(config.database_url, user="metrics_login", password="lone")  # noqa: S106 - of this test alone
             for _ in range(2):
                 async with metrics(msgspec.structs.replace(config, target_url=url)) as address:
