@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
-import aiohttp
 import msgspec
 import psycopg
 import pytest
 from psycopg import sql
 
-from consumers.metrics import looking
-from consumers.metrics.app import metrics_app, work
 from eskit.client.offsets import OffsetsClient
 from eskit.consumer import Consumer
-from eskit.offsets import Commit, Reset
+from eskit.offsets import Reset
 from eskit.settings import Settings
 from infra.local.broker import KafkaBroker
-from infra.local.ports import free_port
-from offsets_svc.app import offsets_app
 from tests.integration.consuming import (
     PARTITIONS,
     Topic,
@@ -34,9 +27,9 @@ from tests.integration.consuming import (
     positions_of,
     stored,
 )
-from tests.services import ServiceProcess, processes, running, until
+from tests.integration.metrics_page import has, is_, metrics, scrape, total
+from tests.services import ServiceProcess, processes, until
 
-SAMPLE = re.compile(r"^(eskit_(?:events|consumers?)\S+) (\S+)$", re.MULTILINE)
 ACTIONS = ("Created", "Updated", "Deleted", "Restored", "Renamed")
 
 
@@ -53,34 +46,6 @@ def topic(config: Settings, kafka_broker: KafkaBroker) -> Topic:
     return topic
 
 
-@asynccontextmanager
-async def metrics(config: Settings) -> AsyncIterator[str]:
-    """The metrics consumer in this process; its URL."""
-    app = metrics_app(config)
-    async with running(app, config, "metrics_port") as url:
-        task = asyncio.create_task(work(app))
-        try:
-            yield url
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-
-async def scrape(*urls: str) -> dict[str, float]:
-    """The samples of all instances, added up as a dashboard does."""
-    samples: dict[str, float] = {}
-    async with aiohttp.ClientSession() as session:
-        for url in urls:
-            async with session.get(f"{url}/metrics") as response:
-                for name, value in SAMPLE.findall(await response.text()):
-                    samples[name] = samples.get(name, 0) + float(value)
-    return samples
-
-
-async def total(*urls: str, metric: str = "eskit_events_store_total") -> float:
-    return sum(value for name, value in (await scrape(*urls)).items() if name.startswith(metric))
-
-
 async def test_every_event_is_counted_by_type_and_by_partition(config: Settings, topic: Topic) -> None:
     topic.add(stored(p, action=ACTIONS[p % 5], entity_type="User") for p in range(400, 501))  # a relay's repetition
     async with metrics(config) as url:
@@ -95,14 +60,6 @@ async def test_every_event_is_counted_by_type_and_by_partition(config: Settings,
         labels = f'{{application_id="{config.log}",partition_id="{number}"}}'
         assert samples[f"eskit_events_stream_last_id{labels}"] == positions[-1]
         assert samples[f"eskit_events_stream_count{labels}"] == len(positions)
-
-
-async def is_(wanted: int, *urls: str) -> bool:
-    return await total(*urls) == wanted
-
-
-async def has(url: str, sample: str, value: float) -> bool:
-    return (await scrape(url)).get(sample) == value
 
 
 async def test_a_restart_reads_nothing_again(config: Settings, topic: Topic) -> None:
@@ -183,69 +140,19 @@ def counted(config: Settings) -> int:
         return 0
 
 
-async def test_progress_is_not_one_behind(config: Settings, topic: Topic) -> None:
-    """A bug of old."""
-    consumer = Consumer("billing")
-    collect(consumer)
-    async with consuming(config, consumer), metrics(config) as url:
-        await until(lambda: all_saved(config, "billing", last_of(range(1, 501))))
-        for name in ("billing", "metrics"):
-            labels = f'{{consumer_name="{name}"}}'
-            await until(partial(has, url, f"eskit_consumers_progress{labels}", 500))
-            await until(partial(has, url, f"eskit_consumers_consumed_count{labels}", 500))
-            await until(partial(has, url, f"eskit_consumers_lag_events{labels}", 0))
-            samples = await scrape(url)
-            assert samples[f"eskit_consumers_lag_seconds{labels}"] == 0
-            assert samples[f"eskit_consumers_members{labels}"] == 1
-            assert samples[f"eskit_consumers_lastseen{labels}"] > 1_700_000_000
-
-
-async def test_more_consumers_than_a_page_holds(
-    config: Settings, topic: Topic, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "given", ["GRANT CREATE ON DATABASE {database} TO {login}", "CREATE SCHEMA {schema} AUTHORIZATION {login}"]
+)
+async def test_a_login_of_its_own_needs_its_schema_or_the_right_to_make_it(
+    config: Settings, topic: Topic, given: str
 ) -> None:
-    monkeypatch.setattr(looking, "PAGE", 2)
-    names = [f"c{number}" for number in range(5)]
-    async with OffsetsClient(config.offsets_url) as client:
-        for name in names:
-            await client.commit(name, Commit(config.topic, 0, 1, 1))
-    async with metrics(config) as url:
-        for name in names:
-            await until(partial(has, url, f'eskit_consumers_progress{{consumer_name="{name}"}}', 1))
-
-
-async def test_without_the_offsets_service_counts_go_on(log_config: Settings, kafka_broker: KafkaBroker) -> None:
-    topic = Topic(log_config, kafka_broker)
-    topic.add(stored(p, entity_type="User") for p in range(1, 501))
-    port = free_port()
-    config = msgspec.structs.replace(log_config, offsets_port=port, offsets_url=f"http://127.0.0.1:{port}")
-    progress, lag = (f'eskit_consumers_{name}{{consumer_name="metrics"}}' for name in ("progress", "lag_events"))
-    async with AsyncExitStack() as service:
-        await service.enter_async_context(running(offsets_app(config), config, "offsets_port"))
-        async with metrics(config) as url:
-            await until(lambda: is_(500, url))
-            await until(lambda: has(url, progress, 500))
-            await until(lambda: has(url, lag, 0))
-            await service.aclose()
-            topic.add(stored(p, entity_type="User") for p in range(501, 601))
-            await until(lambda: is_(600, url))
-            await until(lambda: gone(url, lag))
-            assert (await scrape(url))[progress] == 500
-            await service.enter_async_context(running(offsets_app(config), config, "offsets_port"))
-            await until(lambda: has(url, progress, 600))
-            await until(lambda: has(url, lag, 0))
-
-
-async def gone(url: str, sample: str) -> bool:
-    return sample not in await scrape(url)
-
-
-async def test_a_login_of_its_own_makes_the_schema(config: Settings, topic: Topic) -> None:
     login = sql.Identifier("metrics_login")
     with psycopg.connect(config.database_url, autocommit=True) as owner:
         database = sql.Identifier(owner.info.dbname)
         owner.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'lone'").format(login))
         try:
-            owner.execute(sql.SQL("GRANT CREATE ON DATABASE {} TO {}").format(database, login))
+            schema = sql.Identifier(config.schema("metrics"))
+            owner.execute(sql.SQL(given).format(database=database, login=login, schema=schema))
             url = psycopg.conninfo.make_conninfo(config.database_url, user="metrics_login", password="lone")  # noqa: S106 - of this test alone
             for _ in range(2):
                 async with metrics(msgspec.structs.replace(config, target_url=url)) as address:
