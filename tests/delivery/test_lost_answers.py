@@ -30,18 +30,19 @@ class Forgetful(AsyncConnection[Any]):
             raise psycopg.OperationalError("the connection broke before the answer")
 
 
-@pytest.mark.parametrize("handlers", HANDLERS)
-async def test_a_commit_without_an_answer_is_not_repeated(bench: Bench, handlers: str) -> None:
+def forgetful(bench: Bench) -> AsyncConnectionPool[Any]:
+    """Connections to a view's schema."""
     with psycopg.connect(bench.config.database_url, autocommit=True) as connection:
         connection.execute("CREATE SCHEMA ledger")
-    pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
-        bench.config.database_url,
-        connection_class=Forgetful,
-        kwargs={"options": "-c search_path=ledger", "autocommit": True},
-        open=False,
-        min_size=1,
+    options = {"options": "-c search_path=ledger", "autocommit": True}
+    return AsyncConnectionPool(
+        bench.config.database_url, connection_class=Forgetful, kwargs=options, open=False, min_size=1
     )
-    ledger = Ledger(bench, handlers, target=pool)
+
+
+@pytest.mark.parametrize("handlers", HANDLERS)
+async def test_a_commit_without_an_answer_is_not_repeated(bench: Bench, handlers: str) -> None:
+    ledger = Ledger(bench, handlers, target=forgetful(bench))
     ledger.poison = {7, 300}
     bench.add(range(1, 301))
     async with bench.running(ledger.consumer):
@@ -56,3 +57,15 @@ async def test_a_commit_without_an_answer_is_not_repeated(bench: Bench, handlers
     assert ledger.in_order()
     # It looks what has become of it; nobody has to be asked who it is.
     assert ledger.consumer.stats.fenced == 0
+
+
+async def test_connections_that_break_while_only_the_offset_moves_end_nothing(bench: Bench) -> None:
+    ledger = Ledger(bench, target=forgetful(bench))
+    begun = Forgetful.commits
+    bench.add(range(1, 20_001), action="Ignored")
+    async with bench.running(ledger.consumer):
+        await committed(bench, "ledger")
+        bench.add(range(20_001, 20_101))
+        await committed(bench, "ledger")
+    assert Forgetful.commits - begun > 10
+    assert ledger.positions() == list(range(20_001, 20_101))

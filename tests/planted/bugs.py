@@ -7,6 +7,7 @@ from typing import NamedTuple
 RUNTIME = "eskit/consumer"
 VIEW = f"{RUNTIME}/transactions"
 DELIVERY = f"{RUNTIME}/delivery"
+COMES_ONCE = "test_what_was_set_aside_last_and_came_back_does_not_come_again_after_a_restart"
 
 
 class Edit(NamedTuple):
@@ -18,16 +19,16 @@ class Edit(NamedTuple):
 
 
 class Bug(NamedTuple):
-    """`tests`: arguments of pytest that select those which must find it."""
+    """`tests`: those that must find it, by their ids for pytest."""
 
     name: str
     edits: tuple[Edit, ...]
     tests: tuple[str, ...]
 
 
-def in_memory(file: str, test: str) -> tuple[str, ...]:
+def in_memory(test: str, case: str = "") -> tuple[str, ...]:
     """A test of tests/delivery, on the log in memory."""
-    return (f"tests/delivery/{file}", "-k", f"{test} and memory")
+    return (f"tests/delivery/{test}[memory{case}]",)
 
 
 BUGS = (
@@ -55,17 +56,17 @@ BUGS = (
                 "            await self.drop(partitions, commit=True)",
             ),
         ),
-        ("tests/delivery/test_progress.py", "-k", "was_lost"),
+        ("tests/delivery/test_progress.py::test_what_was_lost_is_not_committed",),
     ),
     Bug(
         "the offsets service takes a commit of an old epoch",
         (Edit("offsets_svc/sql/commit.sql", "SELECT kept.epoch = excluded.epoch\n", "SELECT true\n"),),
-        ("tests/integration/test_offsets.py", "-k", "zombie"),
+        ("tests/integration/test_offsets.py::test_a_zombie_can_move_no_offset",),
     ),
     Bug(
         "a view's offset is moved by an old epoch",
         (Edit(f"{VIEW}/sql/advance.sql", " AND epoch = %(epoch)s", ""),),
-        in_memory("test_exactly_once.py", "zombies_transaction"),
+        in_memory("test_exactly_once.py::test_a_zombies_transaction_is_rolled_back"),
     ),
     Bug(
         "a claim that comes late takes the view",
@@ -86,12 +87,12 @@ BUGS = (
     Bug(
         "the offset passes an event that is not done",
         (Edit(f"{DELIVERY}/frontier.py", "while self._begun and self._begun[0].done:", "while self._begun:"),),
-        in_memory("test_at_least_once.py", "hangs"),
+        in_memory("test_at_least_once.py::test_an_originator_that_hangs_holds_nobody_and_the_offset_stays_before_it"),
     ),
     Bug(
         "a new owner does not know who waits",
         (Edit(f"{RUNTIME}/assignment.py", "        await worker.parking.load()\n", ""),),
-        in_memory("test_dead_letters.py", "after_a_restart"),
+        in_memory("test_dead_letters.py::test_who_waits_goes_on_waiting_after_a_restart", "-lanes"),
     ),
     Bug(
         "duplicates are handled again",
@@ -102,7 +103,7 @@ BUGS = (
                 "        return Item(message, offset, position, Record",
             ),
         ),
-        in_memory("test_progress.py", "comes_again"),
+        in_memory("test_progress.py::test_what_comes_again_is_dropped_also_after_a_restart", "-selectors0-lanes"),
     ),
     Bug(
         "after a restart duplicates are handled again",
@@ -113,12 +114,12 @@ BUGS = (
                 "self._last_position = 0",
             ),
         ),
-        in_memory("test_progress.py", "comes_again"),
+        in_memory("test_progress.py::test_what_comes_again_is_dropped_also_after_a_restart", "-selectors0-lanes"),
     ),
     Bug(
         "letters come back in the wrong order",
         (Edit(f"{DELIVERY}/draining.py", "for item in items:", "for item in reversed(items):"),),
-        in_memory("test_dead_letters.py", "all_others_flow"),
+        in_memory("test_dead_letters.py::test_who_failed_waits_with_what_follows_and_all_others_flow", "-one by one"),
     ),
     Bug(
         "an originator flows while letters of it are left",
@@ -139,7 +140,7 @@ BUGS = (
     Bug(
         "a letter's effect leaves the view before it",
         (Edit(f"{VIEW}/effects.py", "            await self._pass_by(connection, item.offset)\n", ""),),
-        in_memory("test_letters_exactly_once.py", "after_a_restart"),
+        in_memory(f"test_letters_exactly_once.py::{COMES_ONCE}", "-single"),
     ),
     Bug(
         "a poisoned event is tried without an end",
@@ -155,7 +156,7 @@ BUGS = (
                 "if len(items) < 0:",
             ),
         ),
-        in_memory("test_dead_letters.py", "all_others_flow and batches"),
+        in_memory("test_dead_letters.py::test_who_failed_waits_with_what_follows_and_all_others_flow", "-batches"),
     ),
     Bug(
         "a commit without an answer is repeated",
@@ -163,12 +164,12 @@ BUGS = (
             Edit(f"{VIEW}/effects.py", "            if self._in_doubt:\n", "            if False:\n"),
             Edit(f"{VIEW}/sql/advance.sql", "\n   AND next_offset IS NOT DISTINCT FROM %(before)s::bigint", ""),
         ),
-        in_memory("test_lost_answers.py", "without_an_answer"),
+        in_memory("test_lost_answers.py::test_a_commit_without_an_answer_is_not_repeated", "-single"),
     ),
     Bug(
         "a commit without an answer is taken for somebody else's",
         (Edit(f"{VIEW}/effects.py", "            if self._in_doubt:\n", "            if False:\n"),),
-        in_memory("test_lost_answers.py", "without_an_answer"),
+        in_memory("test_lost_answers.py::test_a_commit_without_an_answer_is_not_repeated", "-single"),
     ),
     Bug(
         "events that nobody wants do not move the offset",
@@ -179,7 +180,7 @@ BUGS = (
                 "            if item.calls:\n                self._done(item)\n",
             ),
         ),
-        in_memory("test_progress.py", "nobody_wants"),
+        in_memory("test_progress.py::test_what_nobody_wants_moves_the_offset", "-one by one"),
     ),
     Bug(
         "a handler that was given up counts as done",
@@ -204,5 +205,15 @@ BUGS = (
             ),
         ),
         ("tests/integration/test_letters.py", "tests/integration/test_letters_races.py"),
+    ),
+    Bug(
+        "the view forgets the positions of what was set aside",
+        (Edit(f"{VIEW}/effects.py", "reached, self._progress.last_position or None)", "reached, None)"),),
+        in_memory(f"test_letters_exactly_once.py::{COMES_ONCE}", "-single"),
+    ),
+    Bug(
+        "a connection that breaks while only the offset moves ends the consumer",
+        (Edit(f"{DELIVERY}/batches.py", "if not items and not self._handling.waits_out(error):", "if not items:"),),
+        in_memory("test_lost_answers.py::test_connections_that_break_while_only_the_offset_moves_end_nothing"),
     ),
 )

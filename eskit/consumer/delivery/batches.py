@@ -48,22 +48,29 @@ class Batches:
             if left is None:
                 return False
             items = left
-            error = await self._handling.attempt(self._effects.apply(items, next_offset), items)
+            # With nothing to do but to move the offset, no event is to blame; one stands for those that are passed.
+            blamed = items or [self._open[0]]
+            call = self._effects.apply(items, next_offset, self._position(next_offset))
+            error = await self._handling.attempt(call, blamed)
             if error is None:
                 return self._applied(items, next_offset)
-            if not items:
+            if not items and not self._handling.waits_out(error):
                 raise error
             if len(items) > 1 and not self._handling.waits_out(error):
                 middle = len(items) // 2
                 first = await self._apply(items[:middle], items[middle].offset)
                 return first and await self._apply(items[middle:], next_offset)
             attempts += 1
-            step = await self._handling.after(items[0], error, attempts)
+            step = await self._handling.after(blamed[0], error, attempts)
             if step is Next.LEFT:
                 return False
             if step is Next.ASIDE:
                 items = ()
         return False
+
+    def _position(self, next_offset: int) -> int | None:
+        """The highest log position below an offset, also of what was set aside: should it come again, it is known."""
+        return max((item.position for item in self._open if item.offset < next_offset), default=0) or None
 
     def _applied(self, items: Sequence[Item], next_offset: int) -> bool:
         if self._stopping.abandoned:

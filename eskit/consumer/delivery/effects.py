@@ -12,10 +12,11 @@ from eskit.consumer.delivery.routes import Call, Record
 class Effects(Protocol):
     """Calls handlers for events that follow one another in a partition."""
 
-    async def apply(self, items: Sequence[Item], next_offset: int) -> None:
+    async def apply(self, items: Sequence[Item], next_offset: int, position: int | None) -> None:
         """All of them have had their effect when it returns; raises what a handler raises.
 
-        In a transaction: all or nothing, together with the offset. Raises Fenced.
+        In a transaction: all or nothing, together with the offset and the log position behind which all
+        is done. Raises Fenced.
         """
 
     async def redo(self, item: Item) -> None:
@@ -45,7 +46,7 @@ class Outside:
     def __init__(self, *, batches: bool) -> None:
         self._call = in_batches if batches else one_by_one
 
-    async def apply(self, items: Sequence[Item], next_offset: int) -> None:  # noqa: ARG002 - of the interface
+    async def apply(self, items: Sequence[Item], next_offset: int, position: int | None) -> None:  # noqa: ARG002
         """As Effects says."""
         await self._call(items)
 

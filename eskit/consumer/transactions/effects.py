@@ -40,7 +40,7 @@ class Inside:
         # A transaction has ended without an answer: committed or not, the view knows.
         self._in_doubt = False
 
-    async def apply(self, items: Sequence[Item], next_offset: int) -> None:
+    async def apply(self, items: Sequence[Item], next_offset: int, position: int | None) -> None:
         """As Effects says."""
         if not items and not self._worth_it(next_offset):
             return
@@ -49,7 +49,6 @@ class Inside:
                 await self._look(connection)
             if self._stored is not None and self._stored >= next_offset:
                 return
-            position = items[-1].position if items else None
             self._in_doubt = True
             async with connection.transaction():
                 await self._call(items, connection)
@@ -71,7 +70,7 @@ class Inside:
         reached = self._progress.next_offset
         if reached is not None and (self._stored is None or self._stored <= offset) and offset < reached:
             self._in_doubt = True
-            await self._advance(connection, reached, None)
+            await self._advance(connection, reached, self._progress.last_position or None)
 
     def _worth_it(self, next_offset: int) -> bool:
         return next_offset - (self._stored or 0) >= ALONE_RECORDS or time.monotonic() - self._stored_s >= ALONE_S
