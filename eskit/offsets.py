@@ -15,9 +15,10 @@ MAX_MEMBER = 200
 MAX_TEXT = 1000
 MAX_NUMBER = 2**63 - 1
 
-TOPIC_PATTERN = r"^[A-Za-z0-9._-]{1,249}$"
+# Python's $ matches before a line end too.
+TOPIC_PATTERN = r"^[A-Za-z0-9._-]{1,249}$(?!\n)"
 Topic = Annotated[str, Meta(pattern=TOPIC_PATTERN, description="A topic's name.")]
-Partition = Annotated[int, Meta(ge=0, le=MAX_PARTITION)]
+Partition = Annotated[int, Meta(ge=0, le=MAX_PARTITION, description="A partition's number.")]
 Number = Annotated[int, Meta(ge=0, le=MAX_NUMBER)]
 TopicId = Annotated[
     str, Meta(min_length=22, max_length=36, description="Kafka's id of the topic: a UUID, or its 22 characters.")
@@ -84,7 +85,7 @@ class PartitionState(msgspec.Struct, frozen=True):
     """How far a consumer has come in one partition, and who has it.
 
     `lag_events`: records between its offset and the end; `lag_s`: for how many seconds the first of them has been
-    there. Both are null while that is not known; `lag_unknown` of the list says why. `events_per_s`: of late.
+    there. Both are null while that is not known, or nothing was committed. `events_per_s`: of late.
     """
 
     topic: str
@@ -103,7 +104,8 @@ class PartitionState(msgspec.Struct, frozen=True):
 class ConsumerState(msgspec.Struct, frozen=True):
     """A consumer and its partitions. `last_seen`: its last claim or commit, to within a second.
 
-    `members`: those that have partitions and were heard of within a minute. Lags: the sum of events, the longest time.
+    `members`: those that have partitions and were heard of within a minute. Lags: the sum of events, the longest time;
+    `lag_unknown` says why some of it is null where an offset is stored.
     """
 
     name: str
@@ -114,6 +116,7 @@ class ConsumerState(msgspec.Struct, frozen=True):
     lag_events: int | None = None
     lag_s: float | None = None
     events_per_s: float | None = None
+    lag_unknown: str | None = None
 
 
 class ConsumersPage(msgspec.Struct, frozen=True):

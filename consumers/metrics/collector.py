@@ -10,22 +10,20 @@ from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from consumers.metrics.counts import Counts, PartitionCounts, Type
-from eskit.offsets import ConsumerState
+from consumers.metrics.counts import PartitionCounts, Type
+from eskit.offsets import ConsumerState, PartitionState
+
+CONSUMER = ["consumer_name"]
 
 
 class LogCollector(Collector):
-    """What is in the partitions of this process; together the instances show each event once.
+    """What is in the partitions of this process; together the instances show each event once."""
 
-    A partition that is still being read again is left out: after a restart its counts would start from nothing and race
-    up, and every rate would show events that never happened.
-    """
-
-    def __init__(self, counts: Counts, log: str, replaying: Callable[[int], bool]) -> None:
-        """`log` is the log's name, the label application_id."""
-        self._counts = counts
+    def __init__(self, log: str, partitions: Callable[[], set[int]]) -> None:
+        """`log`: the log's name, the label application_id. `partitions`: those that this process has now."""
+        self.loaded: dict[int, PartitionCounts] = {}
         self._log = log
-        self._replaying = replaying
+        self._partitions = partitions
 
     def describe(self) -> Iterator[Metric]:
         """Nothing to register beforehand: there are no partitions yet."""
@@ -33,7 +31,8 @@ class LogCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """The state as of now."""
-        shown = {p: counts for p, counts in sorted(self._counts.partitions.items()) if not self._replaying(p)}
+        ours = self._partitions()
+        shown = {p: counts for p, counts in sorted(self.loaded.items()) if p in ours}
         yield from self._streams(shown)
         labels = ["entity_type", "event_type"]
         stored = CounterMetricFamily("eskit_events_store", "Events of the log.", labels=labels)
@@ -69,6 +68,8 @@ class ConsumersCollector(Collector):
     def __init__(self, topic: str) -> None:
         """Only offsets in this topic count."""
         self.consumers: list[ConsumerState] = []
+        # The list is an old one: what a consumer has done stays true, how far it is behind does not.
+        self.away = False
         self._topic = topic
 
     def describe(self) -> Iterator[Metric]:
@@ -77,21 +78,51 @@ class ConsumersCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """The consumers as of the last look."""
-        labels = ["consumer_name"]
+        yield from self._done()
+        if not self.away:
+            yield from self._behind()
+
+    def _done(self) -> Iterator[Metric]:
         progress = GaugeMetricFamily(
-            "eskit_consumers_progress", "Highest log position that the consumer has committed.", labels=labels
+            "eskit_consumers_progress", "Highest log position that the consumer has committed.", labels=CONSUMER
         )
         seen = GaugeMetricFamily(
-            "eskit_consumers_lastseen", "Unix time of the consumer's last claim or commit.", labels=labels
+            "eskit_consumers_lastseen", "Unix time of the consumer's last claim or commit.", labels=CONSUMER
         )
         consumed = GaugeMetricFamily(
             "eskit_consumers_consumed_count",
             "Records that the consumer has done: the sum of its committed offsets over all partitions.",
-            labels=labels,
+            labels=CONSUMER,
         )
         for consumer in self.consumers:
-            ours = [p for p in consumer.partitions if p.topic == self._topic]
+            ours = self._ours(consumer)
             progress.add_metric([consumer.name], max((p.position or 0 for p in ours), default=0))
             seen.add_metric([consumer.name], datetime.fromisoformat(consumer.last_seen).timestamp())
             consumed.add_metric([consumer.name], sum(p.offset or 0 for p in ours))
         yield from (progress, seen, consumed)
+
+    def _behind(self) -> Iterator[Metric]:
+        events = GaugeMetricFamily(
+            "eskit_consumers_lag_events", "Records that the consumer has yet to do, where known.", labels=CONSUMER
+        )
+        seconds = GaugeMetricFamily(
+            "eskit_consumers_lag_seconds",
+            "For how long the oldest record that the consumer has yet to do has been there, where known.",
+            labels=CONSUMER,
+        )
+        members = GaugeMetricFamily(
+            "eskit_consumers_members",
+            "Processes that have partitions of the consumer and were heard of within a minute.",
+            labels=CONSUMER,
+        )
+        for consumer in self.consumers:
+            ours = self._ours(consumer)
+            if lags := [p.lag_events for p in ours if p.lag_events is not None]:
+                events.add_metric([consumer.name], sum(lags))
+            if times := [p.lag_s for p in ours if p.lag_s is not None]:
+                seconds.add_metric([consumer.name], max(times))
+            members.add_metric([consumer.name], len(consumer.members))
+        yield from (events, seconds, members)
+
+    def _ours(self, consumer: ConsumerState) -> list[PartitionState]:
+        return [p for p in consumer.partitions if p.topic == self._topic]

@@ -1,13 +1,14 @@
-"""Counts of the log's events, for each partition apart: a fold, made anew whenever a partition comes. Pure."""
+"""Counts of the log's events: what a batch adds to a partition's, and what a partition has. Pure."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
-# Every pair is a time series in Prometheus; should somebody make types up without end, it must not pay for that.
-MAX_TYPES = 1000
+from eskit.consumer import Record
+
 CRUD_ACTIONS = frozenset({"Created", "Updated", "Deleted", "Restored"})
 
 
@@ -17,51 +18,55 @@ class Type(NamedTuple):
     entity_type: str
     event_type: str
 
+    @property
+    def crud(self) -> bool:
+        """Whether its action is one of an entity's life."""
+        return self.event_type.rpartition(".")[2] in CRUD_ACTIONS
 
-OTHER = Type("other", "other")
+
+class Batch(NamedTuple):
+    """What is to be added to one partition; `events`: in the order in which the types came."""
+
+    partition: int
+    last_position: int
+    events: dict[Type, int]
 
 
+@dataclass
 class PartitionCounts:
-    """One partition."""
+    """What is counted of one partition."""
 
-    def __init__(self) -> None:
-        self.last_position = 0
-        self.count = 0
-        self.stored: Counter[Type] = Counter()
-        self.crud: Counter[Type] = Counter()
+    last_position: int = 0
+    stored: Counter[Type] = field(default_factory=Counter)
+    crud: Counter[Type] = field(default_factory=Counter)
+
+    @property
+    def count(self) -> int:
+        """All events."""
+        return self.stored.total()
 
 
-class Counts:
-    """All partitions of this process. The first `MAX_TYPES` types have counts of their own, the rest shares `other`."""
+def batch(records: Sequence[Record], last_position: int) -> Batch | None:
+    """The records of one partition behind the last position that is counted; None, if all are counted already.
 
-    def __init__(self, max_types: int = MAX_TYPES) -> None:
-        self.partitions: dict[int, PartitionCounts] = {}
-        self._max_types = max_types
-        self._known: set[Type] = set()
+    Positions rise within a partition, so a log that is read again, after a reset or on a new topic, adds nothing.
+    """
+    new = [record for record in records if record.event.position > last_position]
+    if not new:
+        return None
+    types = Counter(Type(record.event.entity_type, record.event.event_type) for record in new)
+    return Batch(new[0].partition, new[-1].event.position, dict(types))
 
-    def add(self, partition: int, position: int, entity_type: str, event_type: str) -> None:
-        """One event. The caller sees to it that it comes once."""
-        counts = self.partitions.setdefault(partition, PartitionCounts())
-        kind = self._label(Type(entity_type, event_type))
-        counts.last_position = position
-        counts.count += 1
-        counts.stored[kind] += 1
-        if event_type.rpartition(".")[2] in CRUD_ACTIONS:
-            counts.crud[kind] += 1
 
-    def begin(self, partitions: Iterable[int]) -> None:
-        """These are ours now, and will be read from their beginning."""
-        for number in partitions:
-            self.partitions[number] = PartitionCounts()
-
-    def drop(self, partitions: Iterable[int]) -> None:
-        """These are not ours any more: whoever has them now counts them from their beginning."""
-        for number in partitions:
-            self.partitions.pop(number, None)
-
-    def _label(self, kind: Type) -> Type:
-        if kind not in self._known:
-            if len(self._known) >= self._max_types:
-                return OTHER
-            self._known.add(kind)
-        return kind
+def loaded(
+    rows: Iterable[tuple[int, int, str, str, int, int]], partitions: Iterable[int]
+) -> dict[int, PartitionCounts]:
+    """The rows of the table by partition; each of `partitions` is in it, with zeros when nothing is counted yet."""
+    found = {number: PartitionCounts() for number in partitions}
+    for partition, last_position, entity_type, event_type, events, crud in rows:
+        counts, kind = found[partition], Type(entity_type, event_type)
+        counts.last_position = last_position
+        counts.stored[kind] = events
+        if crud:
+            counts.crud[kind] = crud
+    return found

@@ -18,6 +18,7 @@ from eskit.consumer.group.bridge import Partitions
 from eskit.consumer.group.inbox import Inbox
 from eskit.consumer.group.membership import Source
 from eskit.consumer.hooks import Hook, Hooks
+from eskit.consumer.identity import Identity
 from eskit.consumer.life import Life
 from eskit.consumer.means import Group, Means
 from eskit.consumer.transactions.target import Prepare
@@ -55,6 +56,7 @@ class Assignment:
         self._around = around._replace(done=self.commits.done)
         self._hooks = Hooks(life.fail, life.end, around.tuning.grace_s)
         self._member = f"{socket.gethostname()} {os.getpid()} {str(uuid7())[-8:]}"
+        self._identity = Identity(means.identify)
         self._unclaimed: set[int] = set()
         self._claim_wanted = asyncio.Event()
         # Held by whatever changes the set of workers.
@@ -90,10 +92,14 @@ class Assignment:
                 if not self._unclaimed:
                     self._claim_wanted.clear()
 
+    async def topic(self) -> None:
+        """Claim anew when the topic is another one: the offsets service then says that what is saved does not count."""
+        await self._identity.watch(self._tuning.refresh_s, self.group.rejoin)
+
     async def _claim(self) -> None:
         if not self._unclaimed:
             return
-        plan, topic_id = self._plan, await self._means.identify()
+        plan, topic_id = self._plan, await self._identity.now()
         claims = await self._means.offsets.claim(plan.name, plan.topic, self._unclaimed, self._member, topic_id)
         self.commits.away.back()
         begun = [await self._begun(claim) for claim in claims if claim.partition in self._unclaimed]

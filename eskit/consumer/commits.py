@@ -30,7 +30,7 @@ class Outcomes(NamedTuple):
 
 
 class Away:
-    """Whether the offsets service answers, and what it last said when it did not."""
+    """Whether partitions can be claimed and committed, and what was said last when they could not."""
 
     def __init__(self) -> None:
         self.reason = ""
@@ -39,7 +39,7 @@ class Away:
     def back(self) -> None:
         """It has answered."""
         if self.reason:
-            log.info("the offsets service answers again")
+            log.info("claims and commits go on")
         self.reason, self._pause_s = "", RETRY_LEAST_S
 
     async def wait(self, error: EskitError) -> None:
@@ -47,7 +47,7 @@ class Away:
         if error.status < 500:
             raise error
         if not self.reason:
-            log.warning("the offsets service is away", error=error.detail)
+            log.warning("claims and commits wait", error=error.detail)
         self.reason = error.detail
         await asyncio.sleep(random.uniform(self._pause_s / 2, self._pause_s))  # noqa: S311 - keeps no secret
         self._pause_s = min(self._pause_s * 2, RETRY_MOST_S)

@@ -34,7 +34,8 @@ class Tuning(NamedTuple):
     grace_s: float = 10.0  # time for the event at work when a partition is given up, and then for the last commit
     retry_least_s: float = 0.1  # first pause after a handler's error, doubling to …
     retry_most_s: float = 30.0
-    refresh_s: float = 30.0  # without news, offsets are sent again this often: `last_seen` tells the living
+    # Without news, offsets are sent again this often: `last_seen` tells the living. As often the topic's id is asked.
+    refresh_s: float = 30.0
 
     @property
     def handover_s(self) -> float:

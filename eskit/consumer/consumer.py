@@ -93,6 +93,10 @@ class Consumer:
         """As `on`, for a handler that takes a list of events of one partition, in order."""
         return lambda function: self._declared.event_batches(function, selectors)
 
+    def on_record_batch(self, *selectors: str) -> Callable[[Function], Function]:
+        """As `on_batch`, for a handler that takes a list of Records."""
+        return lambda function: self._declared.record_batches(function, selectors)
+
     def on_schema(self, function: Function) -> Function:
         """Declare what makes the view's tables, if they are not there: called with a connection at each start."""
         self._declared.prepares.append(checked(function, None))

@@ -48,6 +48,10 @@ class Declared:
 
         return self._add(function, selectors, call, batches=True)
 
+    def record_batches(self, function: Function, selectors: tuple[str, ...]) -> Function:
+        """A handler that takes a list of Records."""
+        return self._add(function, selectors, function, batches=True)
+
     def _add(self, function: Function, selectors: tuple[str, ...], call: Call, *, batches: bool) -> Function:
         checked(function, None, *self._more)
         if self.routes and self.batches != batches:

@@ -57,6 +57,7 @@ class Runtime:
         `until_head`: also until what is in the topic now is done.
         """
         self._life.spawn(self._assignment.claims())
+        self._life.spawn(self._assignment.topic())
         if until_head:
             self._life.spawn(self._to_head())
         self._life.spawn(self.commits.run())
@@ -105,7 +106,7 @@ class Runtime:
         if not self._joined:
             raise Unavailable(self._away or "the consumer has not joined its group yet")
         if self.commits.away.reason:
-            raise Unavailable(f"the offsets service is away: {self.commits.away.reason}")
+            raise Unavailable(f"claims and commits wait: {self.commits.away.reason}")
         if stalled := [worker.stalled for worker in self.workers.values() if worker.stalled]:
             raise Unavailable("; ".join(stalled[:5]))
         await self.group.check()

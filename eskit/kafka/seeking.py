@@ -1,7 +1,12 @@
-"""Where in a topic a position or a moment is: offsets found by bisection, since both rise within a partition."""
+"""Where in a topic a position or a moment is: offsets found by bisection, since both rise within a partition.
+
+Offsets have holes, where retention, compaction or the end of a transaction left them, and a record need not be an event
+of ours: a probe reads on to the next one.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -11,14 +16,18 @@ import confluent_kafka
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from eskit.errors import Unavailable
-from eskit.events import Event
 from eskit.kafka import record
 from eskit.kafka.config import client_config
 from eskit.settings import Settings
 
 ANSWER_S = 5.0
-# Records of somebody else in a row that are passed over in looking for one of ours.
-MAX_STRANGERS = 1000
+# One partition's search.
+SEARCH_S = 20.0
+# So few offsets are read one after the other: that is faster than to look into their middle.
+FEW = 200
+
+Reached = Callable[[Message], bool | None]
+"""Whether a record is at the wanted place or after it; None: it is not an event of ours, look at the next."""
 
 
 class Position(NamedTuple):
@@ -35,31 +44,38 @@ def find(settings: Settings, topic: str, partitions: Iterable[int] | None, place
 
     A datetime means `recorded_at`. It waits for Kafka, so it belongs into a thread. Raises Unavailable.
     """
-    with _reader(settings) as reader:
-        numbers = _partitions(reader, topic) if partitions is None else partitions
-        return {number: _offset(reader, TopicPartition(topic, number), place) for number in numbers}
+    with reader(settings, "eskit-seek") as looking:
+        numbers = _partitions(looking, topic) if partitions is None else partitions
+        return {number: _offset(looking, TopicPartition(topic, number), place) for number in numbers}
+
+
+def partitions_of(settings: Settings, topic: str) -> list[int] | None:
+    """The partitions of a topic; None where there is no such topic. It waits for Kafka. Raises Unavailable."""
+    with reader(settings, "eskit-seek") as looking:
+        # Of all topics: asking for one by name might create it.
+        known = looking.list_topics(timeout=ANSWER_S).topics.get(topic)
+        return None if known is None else sorted(known.partitions)
 
 
 @contextmanager
-def _reader(settings: Settings) -> Iterator[confluent_kafka.Consumer]:
+def reader(settings: Settings, client_id: str) -> Iterator[confluent_kafka.Consumer]:
+    """A consumer to look around with, in no group. What Kafka raises inside comes out as Unavailable."""
     config = {
-        **client_config(settings, "eskit-seek"),
-        "group.id": "eskit-seek",  # asked for by the library; it joins no group
+        **client_config(settings, client_id),
+        "group.id": client_id,  # asked for by the library; it joins no group
         "enable.auto.commit": False,
         "enable.partition.eof": True,
         "auto.offset.reset": "earliest",
-        "fetch.wait.max.ms": 10,
-        # One record is wanted at a time.
-        "fetch.message.max.bytes": 65536,
-        "queued.min.messages": 1,
+        "fetch.wait.max.ms": 5,  # a fetch that waits at the end of the partition holds up the next probe
+        "fetch.message.max.bytes": 65536,  # most of what a probe fetches it does not look at
     }
-    reader = confluent_kafka.Consumer(config)
+    made = confluent_kafka.Consumer(config)
     try:
-        yield reader
+        yield made
     except KafkaException as error:
         raise Unavailable(f"Kafka cannot be reached: {error.args[0].str()}") from error
     finally:
-        reader.close()
+        made.close()
 
 
 def _partitions(reader: confluent_kafka.Consumer, topic: str) -> list[int]:
@@ -81,45 +97,53 @@ def _offset(reader: confluent_kafka.Consumer, at: TopicPartition, place: Place) 
     return _bisect(reader, at, (low, high), _reached(place))
 
 
-def _reached(place: Position | datetime) -> Callable[[Event], bool]:
-    if isinstance(place, Position):
-        return lambda event: event.position >= place.number
-    return lambda event: event.recorded_at >= place
+def _reached(place: Position | datetime) -> Reached:
+    def reached(message: Message) -> bool | None:
+        value = message.value() or b""
+        try:
+            if isinstance(place, Position):
+                return record.position(value) >= place.number
+            return record.decode(value).recorded_at >= place
+        except record.UndecodableRecord:
+            return None
+
+    return reached
 
 
-def _bisect(
-    reader: confluent_kafka.Consumer, at: TopicPartition, marks: tuple[int, int], reached: Callable[[Event], bool]
-) -> int:
+def _bisect(reader: confluent_kafka.Consumer, at: TopicPartition, marks: tuple[int, int], reached: Reached) -> int:
+    """No record below `low` is there, and from `high` on the first one is at `found`."""
     low, high = marks
+    found = high
+    deadline = time.monotonic() + SEARCH_S
     while low < high:
-        middle = (low + high) // 2
-        found = _event_from(reader, TopicPartition(at.topic, at.partition, middle))
-        # There may be none at `middle`: a transaction's mark, a hole. Then it is the next that says where we are.
-        if found is None or reached(found[1]):
-            high = middle
+        start = low if high - low <= FEW else (low + high) // 2
+        for message in _records(reader, TopicPartition(at.topic, at.partition, start), high, deadline):
+            there, offset = reached(message), message.offset() or 0
+            if there:
+                found, high = offset, start
+                break
+            if there is not None:
+                low = offset + 1
+                if high - low > FEW:
+                    break  # to look into the middle again
         else:
-            low = found[0] + 1
-    return low
+            high = start  # whatever is from there on, is none of ours, or not there yet
+    return found
 
 
-def _event_from(reader: confluent_kafka.Consumer, at: TopicPartition) -> tuple[int, Event] | None:
-    """The first event of ours from there on with its offset; None: there is none up to the end."""
-    reader.assign([at])
-    for _ in range(MAX_STRANGERS):
-        message = reader.poll(ANSWER_S)
+def _records(reader: confluent_kafka.Consumer, start: TopicPartition, end: int, deadline: float) -> Iterator[Message]:
+    """The records from an offset up to another, or to the end of the partition."""
+    reader.assign([start])
+    while time.monotonic() < deadline:
+        message = reader.poll(0.5)
         if message is None:
-            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))  # noqa: SLF001 - as above
-        if (error := message.error()) is not None:
+            continue
+        error = message.error()
+        if error is not None:
             if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - as above
-                return None
+                return
             raise KafkaException(error)
-        if (event := _decoded(message)) is not None:
-            return message.offset() or 0, event
-    raise Unavailable(f"{at.topic} {at.partition}: {MAX_STRANGERS} records in a row are no events of ours")
-
-
-def _decoded(message: Message) -> Event | None:
-    try:
-        return record.decode(message.value())
-    except record.UndecodableRecord:
-        return None
+        if (message.offset() or 0) >= end:
+            return
+        yield message
+    raise Unavailable(f"{start.topic} {start.partition} could not be searched in time; try again")

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 SETTINGS: web.AppKey[Settings] = web.AppKey("settings", Settings)
 
-_PATH = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<path>.*)`)?$", re.DOTALL)
+_PATH = re.compile(r"^(?P<what>.*?)(?: - at (?:`key` in )?`\$\.?(?P<path>.*)`)?$", re.DOTALL)
 _encode = msgspec.json.Encoder().encode
 
 

@@ -19,10 +19,18 @@ from infra.local.terminal import Speaker, say
 
 TIMEOUT_S = 120.0
 
-# The next epoch: a consumer that still runs must not save where it was in the old topic. 0 is that of who never claims.
-RESET = """
-UPDATE {} SET next_offset = NULL, position = NULL, epoch = CASE epoch WHEN 0 THEN 0 ELSE epoch + 1 END WHERE topic = %s
-"""
+# A new epoch: a consumer that still runs must not save where it was in the old topic. 0 is that of who never claims.
+# What was set aside comes again.
+RESET = (
+    """
+    UPDATE {schema}.offsets
+       SET next_offset = NULL, position = NULL, topic_id = NULL,
+           epoch = CASE epoch WHEN 0 THEN 0 ELSE nextval({epochs}) END, reset_epoch = nextval({epochs})
+     WHERE topic = %s
+    """,
+    "DELETE FROM {schema}.letters WHERE topic = %s",
+    "DELETE FROM {schema}.parked WHERE topic = %s",
+)
 
 
 def is_needed(broker: KafkaBroker, last_kind: str) -> bool:
@@ -44,6 +52,8 @@ def publish_anew(broker: KafkaBroker, environment: Mapping[str, str]) -> None:
 
 def reset_offsets(config: Settings) -> None:
     """Let the consumers of the log's topic begin anew."""
-    offsets = sql.Identifier(config.schema("offsets"), "offsets")
+    schema = config.schema("offsets")
+    names = {"schema": sql.Identifier(schema), "epochs": sql.Literal(f'"{schema}".epochs')}
     with psycopg.connect(config.database_url) as connection:
-        connection.execute(sql.SQL(RESET).format(offsets), (config.topic,))
+        for statement in RESET:
+            connection.execute(sql.SQL(statement).format(**names), (config.topic,))

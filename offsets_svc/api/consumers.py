@@ -15,15 +15,20 @@ from eskit.offsets import ConsumersPage, ConsumerState, History, Partition, Text
 from eskit.web import bodies, queries
 from eskit.web.answers import Answer
 from eskit.web.operations import JSON, Content, Operation
-from offsets_svc.api.resources import DATABASE, ENDS, MAX_PAGE, Limit, consumer_of
+from offsets_svc.api.resources import DATABASE, MAX_PAGE, WATCH, Limit, consumer_of
 from offsets_svc.store import consumers, resets
+from offsets_svc.store.database import Row
+
+PATIENCE_S = 0.5  # for records that say how old what a consumer has before it is
+
+Name = Annotated[str, Meta(pattern=names.CONSUMER_PATTERN)]
 
 
 class PageQuery(msgspec.Struct, kw_only=True):
     """Which page."""
 
     limit: Limit = 100
-    after: Annotated[str, Meta(description="A consumer's name: the page begins behind it.")] | None = None
+    after: Annotated[Name, Meta(description="A consumer's name: the page begins behind it.")] | None = None
 
 
 class HistoryQuery(msgspec.Struct, kw_only=True):
@@ -47,16 +52,22 @@ async def list_consumers(request: web.Request) -> Answer:
     """Consumers in the order of their names: where each is, how far behind, who works on it."""
     query = queries.parse(request, PageQuery)
     after = "" if query.after is None else names.consumer(query.after, "after")
-    found = await consumers.page(request.app[DATABASE], after, query.limit, request.app[ENDS].unknown)
-    return bodies.json_response(found)
+    found = await _states(request.app, await consumers.page(request.app[DATABASE], after, query.limit))
+    following = found[-1].name if len(found) == query.limit else None
+    return bodies.json_response(ConsumersPage(found, following, request.app[WATCH].reason))
 
 
 async def get_consumer(request: web.Request) -> Answer:
     """One consumer with its partitions."""
     queries.parse(request, queries.NoQuery)
-    return bodies.json_response(
-        await consumers.one(request.app[DATABASE], consumer_of(request), request.app[ENDS].unknown)
-    )
+    rows = await consumers.one(request.app[DATABASE], consumer_of(request))
+    [found] = await _states(request.app, rows, PATIENCE_S)
+    return bodies.json_response(found)
+
+
+async def _states(app: web.Application, rows: list[Row], patience_s: float = 0.0) -> list[ConsumerState]:
+    lags = await app[WATCH].lags(consumers.places(rows), patience_s)
+    return consumers.states(rows, lags, app[WATCH].reason)
 
 
 async def get_history(request: web.Request) -> Answer:

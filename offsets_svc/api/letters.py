@@ -136,7 +136,7 @@ async def discard(request: web.Request) -> Answer:
     return bodies.json_response(Changed(await letters.discard(request.app[DATABASE], consumer, wanted)))
 
 
-async def list_consumers(request: web.Request) -> Answer:
+async def list_letter_consumers(request: web.Request) -> Answer:
     """The consumers that have set anything aside."""
     queries.parse(request, queries.NoQuery)
     return bodies.json_response(LetterConsumers(await letter_pages.consumers(request.app[DATABASE], MAX_PAGE)))
@@ -146,7 +146,7 @@ OPERATIONS = (
     Operation(
         method="GET",
         path="/v1/dead-letters",
-        handler=list_consumers,
+        handler=list_letter_consumers,
         query=queries.NoQuery,
         answers={200: Content("Keys that wait, by consumer.", {JSON: LetterConsumers})},
     ),

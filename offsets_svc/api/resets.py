@@ -9,10 +9,10 @@ import msgspec
 from aiohttp import web
 
 from eskit import times
-from eskit.errors import ConsumerActive, InvalidRequest, NotFound, Unavailable
+from eskit.errors import ConsumerActive, InvalidRequest, NotFound
 from eskit.kafka import seeking
 from eskit.kafka.topics import topic_id
-from eskit.offsets import MAX_PARTITION, Audits, Reset, ResetAnswer
+from eskit.offsets import MAX_CLAIM, MAX_PARTITION, Audits, Reset, ResetAnswer
 from eskit.settings import Settings
 from eskit.web import bodies, queries
 from eskit.web.answers import Answer
@@ -54,13 +54,15 @@ async def _target(settings: Settings, wanted: Reset) -> resets.Target:
     }
     if len(ways) != 1:
         raise InvalidRequest("give exactly one of to, position, time, offsets", field="to")
+    if len(set(wanted.partitions or ())) < len(wanted.partitions or ()):
+        raise InvalidRequest("partitions names a partition twice", field="partitions")
     [(name, value)] = ways.items()
     given_id = topic_id_of(wanted.topic_id)
     if wanted.offsets is not None:
         return resets.Target(wanted.topic, _given(wanted), None, given_id, "given offsets")
     if not settings.kafka_bootstrap:
         message = f"{name} needs Kafka, and ESKIT_KAFKA_BOOTSTRAP is not set for this service; give offsets"
-        raise Unavailable(message, field=name)
+        raise InvalidRequest(message, field=name)
     offsets, found_id = await asyncio.to_thread(_look, settings, wanted, _place(name, value))
     position = max(0, wanted.position - 1) if wanted.position is not None else None
     shown = times.rfc3339(times.micros(value)) if name == "time" else value
@@ -73,6 +75,12 @@ def _place(name: str, value: Any) -> seeking.Place:
 
 def _look(settings: Settings, wanted: Reset, place: seeking.Place) -> tuple[dict[int, int], str | None]:
     """In a thread: it waits for Kafka."""
+    known = seeking.partitions_of(settings, wanted.topic)
+    if known is None:
+        raise InvalidRequest(f"Kafka has no topic {wanted.topic}", field="topic")
+    if unknown := sorted(set(wanted.partitions or ()) - set(known)):
+        message = f"{wanted.topic} has {len(known)} partitions from 0 on, and not {unknown[:10]}"
+        raise InvalidRequest(message, field="partitions")
     return seeking.find(settings, wanted.topic, wanted.partitions, place), topic_id(settings, wanted.topic)
 
 
@@ -81,10 +89,15 @@ def _given(wanted: Reset) -> dict[int, int]:
         raise InvalidRequest("partitions does not go with offsets, which name their partitions", field="partitions")
     if not wanted.offsets:
         raise InvalidRequest("offsets names no partition", field="offsets")
+    if len(wanted.offsets) > MAX_CLAIM:
+        message = f"offsets must have at most {MAX_CLAIM} partitions, not {len(wanted.offsets)}"
+        raise InvalidRequest(message, field="offsets", limit=MAX_CLAIM)
     found = {}
     for name, offset in wanted.offsets.items():
         if not (name.isascii() and name.isdecimal() and len(name) <= 6 and int(name) <= MAX_PARTITION):
             raise InvalidRequest(f"offsets: {name[:20]!r} is no partition", field="offsets")
+        if int(name) in found:
+            raise InvalidRequest(f"offsets names partition {int(name)} twice", field="offsets")
         found[int(name)] = offset
     return found
 

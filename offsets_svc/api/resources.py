@@ -16,15 +16,16 @@ from eskit.kafka.topics import canonical
 from eskit.offsets import MAX_PARTITION, Topic
 from eskit.web import bodies
 from eskit.web.operations import JSON
-from offsets_svc.ends import EndsWatch
+from offsets_svc.store import consumers
 from offsets_svc.store.commits import Committer
 from offsets_svc.store.database import Database, open_database
+from offsets_svc.topics.watch import MAX_TOPICS, Watch
 
 T = TypeVar("T")
 
 DATABASE: web.AppKey[Database] = web.AppKey("database", Database)
 COMMITTER: web.AppKey[Committer] = web.AppKey("committer", Committer)
-ENDS: web.AppKey[EndsWatch] = web.AppKey("ends", EndsWatch)
+WATCH: web.AppKey[Watch] = web.AppKey("watch", Watch)
 
 MAX_PAGE = 1000
 Limit = Annotated[int, Meta(ge=1, le=MAX_PAGE, description="Most entries of a page.")]
@@ -36,11 +37,13 @@ async def opened(app: web.Application) -> AsyncIterator[None]:
     async with open_database(settings, "eskit offsets") as database:
         app[DATABASE] = database
         app[COMMITTER] = Committer(database)
-        app[ENDS] = EndsWatch(database, settings)
-        watching = asyncio.create_task(app[ENDS].run())
+        app[WATCH] = Watch(settings, lambda: consumers.topics(database, MAX_TOPICS))
+        beside = [asyncio.create_task(app[WATCH].run()), asyncio.create_task(consumers.keep_thin(database))]
         yield
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
+        app[WATCH].stop()
         await app[COMMITTER].close()
 
 

@@ -1,27 +1,13 @@
--- A page of consumers by name, with their partitions, how far each is behind, and how fast; a consumer without any has one
--- row with NULLs. `name`: only this one.
+-- A page of consumers by name, with their partitions, and how fast each is; a consumer without any has one row with NULLs.
+-- `name`: only this one.
 SELECT page.name, page.created_at, page.last_seen, own.topic, own.partition, own.next_offset, own.position, own.epoch,
-       own.member, own.updated_at, own.topic_id, ends.end_offset, waits.seconds, rates.events_per_s
+       own.member, own.updated_at, own.topic_id, rates.events_per_s
   FROM (SELECT *
           FROM consumers
          WHERE (%(name)s::text IS NULL AND name > %(after)s) OR name = %(name)s
          ORDER BY name
          LIMIT %(limit)s) AS page
   LEFT JOIN offsets AS own ON own.consumer = page.name
-  LEFT JOIN LATERAL (
-      SELECT end_offset
-        FROM topic_ends
-       WHERE topic_ends.topic = own.topic AND topic_ends.partition = own.partition
-       ORDER BY end_offset DESC
-       LIMIT 1) AS ends ON true
-  LEFT JOIN LATERAL (
-      -- When the first record that is not done had come.
-      SELECT extract(epoch FROM clock_timestamp() - at)::float8 AS seconds
-        FROM topic_ends
-       WHERE topic_ends.topic = own.topic AND topic_ends.partition = own.partition
-         AND topic_ends.end_offset > coalesce(own.next_offset, 0)
-       ORDER BY end_offset
-       LIMIT 1) AS waits ON true
   LEFT JOIN LATERAL (
       SELECT greatest(own.next_offset - past.next_offset, 0)
              / greatest(extract(epoch FROM clock_timestamp() - past.at)::float8, 1) AS events_per_s

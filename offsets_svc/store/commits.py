@@ -15,9 +15,12 @@ from eskit.verdicts import verdict
 from offsets_svc.store.database import Database
 
 COMMIT = statement("offsets_svc", "commit")
+FIRST = statement("offsets_svc", "first_commit")
 
 Outcome = Committed | EskitError
 Place = tuple[str, str, int]
+Given = tuple[str, Commit]  # the consumer, its commit
+Kept = tuple[bool, Committed]  # taken; how the partition stood before
 
 # Commits of one statement; a request may have as many.
 MOST = MAX_COMMITS
@@ -89,8 +92,9 @@ class Committer:
         return taken
 
     async def _store(self, requests: list[Request]) -> None:
+        given = [(request.consumer, commit) for request in requests for commit in request.commits]
         try:
-            after = {(row[0], row[1], row[2]): Committed(*row[1:]) for row in await self._rows(requests)}
+            outcomes = iter(await self._outcomes(given, sorted({request.consumer for request in requests})))
         except Exception as error:  # noqa: BLE001 - each who waits gets it
             for request in requests:
                 if not request.answer.done():
@@ -98,17 +102,24 @@ class Committer:
                     request.answer.exception()  # whose client has left, nobody asks for it
             return
         for request in requests:
+            own = [next(outcomes) for _ in request.commits]
             if not request.answer.done():
-                stored = [after.get((request.consumer, c.topic, c.partition)) for c in request.commits]
-                request.answer.set_result([_outcome(c, s) for c, s in zip(request.commits, stored, strict=True)])
+                request.answer.set_result(own)
 
-    async def _rows(self, requests: list[Request]) -> list[tuple[Any, ...]]:
-        given = [(request.consumer, commit) for request in requests for commit in request.commits]
-        return await self._database.rows(COMMIT, {
-            "consumers": [name for name, _ in given],
-            "seen": sorted({request.consumer for request in requests}),
-            "topics": [c.topic for _, c in given],
-            "partitions": [c.partition for _, c in given],
+    async def _outcomes(self, given: Sequence[Given], seen: list[str]) -> list[Outcome]:
+        """Store commits to different partitions; of each, in order, what became of it."""
+        found = await self._kept(given, seen)
+        first = [number for number, one in enumerate(given) if number not in found and _may_be_first(one[1])]
+        if first:
+            new = [given[number] for number in first]
+            await self._database.rows(FIRST, _places(new))
+            found |= {first[number]: kept for number, kept in (await self._kept(new, [])).items()}
+        return [_outcome(commit, found.get(number)) for number, (_, commit) in enumerate(given)]
+
+    async def _kept(self, given: Sequence[Given], seen: list[str]) -> dict[int, Kept]:
+        """Run the statement; by the commits' numbers, how their partitions stood. Unknown ones are left out."""
+        rows = await self._database.rows(COMMIT, _places(given) | {
+            "seen": seen,
             "offsets": [c.offset for _, c in given],
             "positions": [c.position for _, c in given],
             "epochs": [c.epoch or 0 for _, c in given],
@@ -116,6 +127,20 @@ class Committer:
             "expects": [c.expected is not UNSET for _, c in given],
             "expected": [c.expected if isinstance(c.expected, int) else None for _, c in given],
         })  # fmt: skip
+        return {number - 1: (taken, Committed(*stood)) for number, taken, *stood in rows}
+
+
+def _places(given: Sequence[Given]) -> dict[str, Any]:
+    return {
+        "consumers": [name for name, _ in given],
+        "topics": [c.topic for _, c in given],
+        "partitions": [c.partition for _, c in given],
+    }
+
+
+def _may_be_first(commit: Commit) -> bool:
+    """Without a claim, and not in the belief that there is something."""
+    return not commit.epoch and not isinstance(commit.expected, int)
 
 
 def _own(error: Exception) -> Exception:
@@ -123,10 +148,10 @@ def _own(error: Exception) -> Exception:
     return type(error)(*error.args) if isinstance(error, Unavailable) else error
 
 
-def _outcome(commit: Commit, stored: Committed | None) -> Outcome:
-    refused = verdict(commit, stored)
-    if refused is not None:
-        return refused
-    if stored is None:
-        raise EskitError("a commit was taken and its row is not there")
-    return stored
+def _outcome(commit: Commit, kept: Kept | None) -> Outcome:
+    taken, before = kept or (False, None)
+    if before is None or not taken:
+        return verdict(commit, before) or EskitError("a commit was refused, and the rule does not say why")
+    position = before.position if commit.position is None else commit.position
+    topic_id = before.topic_id or commit.topic_id
+    return Committed(commit.topic, commit.partition, commit.offset, position, before.epoch, topic_id)

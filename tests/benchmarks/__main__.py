@@ -14,6 +14,7 @@ from tests.benchmarks import (
     entity,
     growth,
     memory,
+    offsets,
     overload,
     processes,
     reads,
@@ -31,14 +32,17 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="rounds of each; the median counts (default 3)")
     parser.add_argument("--requests", type=int, default=20_000, help="requests of a round (default 20000)")
     parser.add_argument(
-        "--events", type=int, default=200_000, help="events that the relay drains and readers read (default 200000)"
+        "--events",
+        type=int,
+        default=200_000,
+        help="events that the relay drains and readers read (default 200000)",
     )
     parser.add_argument("--largest", type=int, default=1_000_000, help="events that a log grows to (default 1000000)")
     parser.add_argument("--megabytes", type=int, default=1000, help="of a body without an end (default 1000)")
     parser.add_argument(
         "which",
         nargs="*",
-        help="append batch reads processes overload relay consumer delay entity growth waiting memory",
+        help="append batch reads processes overload offsets relay consumer delay entity growth waiting memory",
     )
     given = parser.parse_args()
     runs: dict[str, Callable[[], None]] = {
@@ -47,6 +51,7 @@ def main() -> None:
         "reads": lambda: reads.run(given.rounds, given.events),
         "processes": lambda: processes.run(given.rounds, given.requests),
         "overload": lambda: overload.run(given.rounds, given.requests),
+        "offsets": lambda: offsets.run(given.rounds, given.requests),
         "relay": lambda: relay.run(given.rounds, given.events),
         "consumer": lambda: consumer.run(given.rounds, given.events),
         "delay": lambda: delay.run(given.rounds, given.requests // 20),

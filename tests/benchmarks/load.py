@@ -12,6 +12,7 @@ import random
 import sys
 import time
 from collections.abc import Callable, Iterator
+from itertools import count
 from typing import cast
 
 import uvloop
@@ -82,6 +83,24 @@ def create_entity() -> bytes:
     return f"{head}Content-Length: {len(PAYLOAD)}\r\n\r\n{PAYLOAD}".encode()
 
 
+# From the time on, so that each run of this program goes on above the last one.
+_turns = count(int(time.time()) * 1_000_000)
+
+
+def commit() -> bytes:
+    """One offset of 1,000 consumers with 6 partitions each; no partition again before all others."""
+    turn = next(_turns)
+    body = f'{{"offset":{turn},"position":{turn}}}'
+    path = f"/v1/consumers/c{turn // 6 % 1000:06d}/offsets/eskit.application-log/{turn % 6}"
+    head = f"PUT {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    return (head + body).encode()
+
+
+def consumers_page() -> bytes:
+    """100 of 100,000 consumers, with their partitions."""
+    return f"GET /v1/consumers?limit=100&after=c{random.randrange(99_000):06d} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+
+
 KINDS: dict[str, Callable[[], bytes]] = {
     "append": append_one,
     "append_hot": append_hot,
@@ -93,6 +112,8 @@ KINDS: dict[str, Callable[[], bytes]] = {
     "livez": get_head,
     "get": get_entity,
     "create": create_entity,
+    "commit": commit,
+    "consumers": consumers_page,
 }
 
 

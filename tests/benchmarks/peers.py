@@ -15,7 +15,9 @@ from aiohttp import web
 from psycopg_pool import AsyncConnectionPool
 
 from eskit.ids import uuid7
+from eskit.offsets import Committed
 from eventstore_svc.api.append_requests import EventIn
+from offsets_svc.api.commits import OffsetIn
 
 NAIVE_TABLES = """
 CREATE TABLE IF NOT EXISTS naive_events (
@@ -26,8 +28,10 @@ CREATE TABLE IF NOT EXISTS naive_events (
 CREATE TABLE IF NOT EXISTS naive_outbox (position bigint PRIMARY KEY)"""
 
 _decoder = msgspec.json.Decoder(EventIn)
+_offset = msgspec.json.Decoder(OffsetIn)
 _object = msgspec.json.Decoder(dict)
 _encode = msgspec.json.Encoder().encode
+COMMIT = "/v1/consumers/{consumer}/offsets/{topic}/{partition}"
 POOL: web.AppKey[AsyncConnectionPool[Any]] = web.AppKey("pool", AsyncConnectionPool)
 
 
@@ -79,11 +83,36 @@ async def bare_row(request: web.Request) -> web.Response:
     return web.Response(body=row[0].encode(), content_type="application/json")
 
 
+async def answer_put(request: web.Request) -> web.Response:
+    """Read, decode and answer as the offsets service does, and store nothing."""
+    given = _offset.decode(await request.read())
+    return _committed(request, given)
+
+
+async def update_row(request: web.Request) -> web.Response:
+    """One UPDATE by the key for each request: the least that storing an offset could be, without a rule."""
+    given = _offset.decode(await request.read())
+    async with request.app[POOL].connection() as connection:
+        await connection.execute(
+            "UPDATE offsets.offsets SET next_offset = %s, position = %s, updated_at = clock_timestamp()"
+            " WHERE consumer = %s AND topic = %s AND partition = %s",
+            (given.offset, given.position, request.match_info["consumer"], request.match_info["topic"],
+             int(request.match_info["partition"])),
+        )  # fmt: skip
+    return _committed(request, given)
+
+
+def _committed(request: web.Request, given: OffsetIn) -> web.Response:
+    place = request.match_info
+    stored = Committed(place["topic"], int(place["partition"]), given.offset, given.position, given.epoch or 0)
+    return web.Response(body=_encode(stored), content_type="application/json")
+
+
 def app(kind: str, database_url: str) -> web.Application:
     """One peer."""
     application = web.Application()
     if kind == "trivial":
-        application.add_routes([web.post("/v1/events", decode_only)])
+        application.add_routes([web.post("/v1/events", decode_only), web.put(COMMIT, answer_put)])
         return application
 
     async def pool(of: web.Application) -> AsyncIterator[None]:
@@ -95,6 +124,7 @@ def app(kind: str, database_url: str) -> web.Application:
 
     application.cleanup_ctx.append(pool)
     application.add_routes([web.post("/v1/events", naive_append), web.get("/v1/entities/{type}/{id}", bare_row)])
+    application.add_routes([web.put(COMMIT, update_row)])
     return application
 
 

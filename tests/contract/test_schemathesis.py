@@ -2,46 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 import pytest
-import requests
 import schemathesis
 from hypothesis import HealthCheck, settings
-from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    negative_data_rejection,
-    positive_data_acceptance,
-    response_headers_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-    unsupported_method,
-)
+from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance, unsupported_method
 
 from eventstore_svc.describe import text
 from tests import stack
-from tests.services import ServiceProcess, config_for, processes, until
+from tests.contract.described import CHECKS, wait_for
+from tests.services import ServiceProcess, config_for, processes
 from tests.stack import Postgres
 
 # A batch answers 200, with a result for each append that is none; and GET there asks for the event with the id "batch".
 BATCH = "/v1/events/batch"
 # Of these the schemas say everything. Of the others some of it is in words: which ids, which texts in headers.
 EXACT = {"/v1/events/{event_id}", "/v1/log/head"}
-CHECKS = [
-    not_a_server_error,
-    status_code_conformance,
-    content_type_conformance,
-    response_headers_conformance,
-    response_schema_conformance,
-    negative_data_rejection,
-    positive_data_acceptance,
-    unsupported_method,
-]
 NDJSON = "application/x-ndjson"
 WAIT_S = 0.05
 DENSE = """
@@ -72,16 +52,6 @@ def service_url(postgres_server: Postgres, template_database: str) -> Iterator[s
         assert row is not None
         assert row[0] > 0
         assert row[1:] == (True, True)
-
-
-def wait_for(url: str) -> None:
-    def ready() -> bool:
-        try:
-            return bool(requests.get(f"{url}/readyz", timeout=5).status_code == 200)
-        except requests.ConnectionError:
-            return False
-
-    asyncio.run(until(ready))
 
 
 schema = schemathesis.openapi.from_dict(json.loads(text()))

@@ -57,7 +57,7 @@ async def test_the_offsets_service_comes_later_goes_and_comes_back(
     consumer = Consumer("billing", tuning=Tuning(window=30, commit_interval_s=0.05))
     seen = collect(consumer)
     async with consuming(config, consumer):
-        await until(lambda: not_ready(consumer, "offsets service"))
+        await until(lambda: not_ready(consumer, "claims and commits wait"))
         assert seen.records == []
         async with running(offsets_app(config), config, "offsets_port"):
             await until(lambda: seen.has(range(1, 201)))
@@ -65,7 +65,7 @@ async def test_the_offsets_service_comes_later_goes_and_comes_back(
             await until(lambda: all_saved(config, "billing", last_of(range(1, 201))))
         topic.add_positions(range(201, 801))
         await until(lambda: len(seen.records) == 200 + PARTITIONS * 30)
-        await until(lambda: not_ready(consumer, "offsets service"))
+        await until(lambda: not_ready(consumer, "claims and commits wait"))
         assert len(seen.records) == 200 + PARTITIONS * 30
         async with running(offsets_app(config), config, "offsets_port"):
             await until(lambda: seen.has(range(1, 801)))
@@ -94,7 +94,7 @@ async def test_stopping_while_the_offsets_service_is_away_takes_bounded_time(
     async with consuming(config, first):
         async with running(offsets_app(config), config, "offsets_port"):
             await until(lambda: first.partitions)
-        await until(lambda: seen_first.has(range(1, 101)) or not_ready(first, "offsets service"))
+        await until(lambda: seen_first.has(range(1, 101)) or not_ready(first, "claims and commits wait"))
     async with running(offsets_app(config), config, "offsets_port"), consuming(config, second):
         await until(lambda: all_saved(config, "billing", last_of(range(1, 101))))
     assert set(seen_first.positions) | set(seen_second.positions) == set(range(1, 101))
@@ -224,4 +224,5 @@ async def test_kafka_is_killed_and_comes_back(
             await until(lambda: seen.has(range(1, 601)), 90)
             await until(lambda: ready(consumer), 60)
             await until(lambda: all_saved(config, "billing", last_of(range(1, 601))))
+            await asyncio.to_thread(private_kafka.kill)  # and an end without it comes in bounded time
     assert set(seen.positions) == set(range(1, 601))

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import confluent_kafka
 import pytest
+from confluent_kafka.admin import AdminClient
 
-from eskit.consumer import Consumer
-from eskit.consumer.config import group_id
-from eskit.errors import SettingsError, Unavailable
+from eskit.consumer import Consumer, Event, Tuning
+from eskit.consumer.config import Protocol, group_id
+from eskit.consumer.delivery.worker import Worker
+from eskit.consumer.group.membership import PATIENCE_S
+from eskit.errors import SettingsError, TopicChanged, Unavailable
 from eskit.settings import Settings
 from infra.local.broker import KafkaBroker
-from tests.integration.consuming import Topic, collect, consuming, offsets_service, ready
+from tests.integration.consuming import (
+    PARTITIONS,
+    Topic,
+    collect,
+    consuming,
+    offsets_service,
+    ready,
+)
 from tests.services import until
 
 pytestmark = pytest.mark.real_kafka
@@ -67,3 +78,34 @@ async def shut_out(stranger: confluent_kafka.Consumer, consumer: Consumer) -> bo
     except Unavailable as error:
         return "Inconsistent group protocol" in error.detail
     return False
+
+
+async def test_a_topic_made_anew_behind_our_back_ends_the_consumer(
+    config: Settings, topic: Topic, kafka_broker: KafkaBroker, protocol: Protocol
+) -> None:
+    """A classic member is not told: it would read on at its offset, past what the new topic has below it."""
+    topic.add_positions(range(1, 801))
+    consumer = Consumer("billing", protocol=protocol, tuning=Tuning(queue_events=5, grace_s=0.1, refresh_s=0.5))
+
+    @consumer.on()
+    async def handler(_: Event) -> None:
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(consumer.run(config))
+    await until(lambda: len(consumer.partitions) == PARTITIONS and all(w.inbox.full for w in workers(consumer)))
+    await asyncio.sleep(2 * PATIENCE_S)  # full for so long, they are paused: no fetch can find out
+    await asyncio.to_thread(delete, config)
+    Topic(config, kafka_broker).add_positions(range(1, 1601))
+    with pytest.raises(TopicChanged):
+        await asyncio.wait_for(task, 60)
+
+
+def workers(consumer: Consumer) -> list[Worker]:
+    return list(consumer.runtime.workers.values()) if consumer.runtime else []
+
+
+def delete(config: Settings) -> None:
+    admin = AdminClient({"bootstrap.servers": config.kafka_bootstrap})
+    admin.delete_topics([config.topic])[config.topic].result()
+    while config.topic in admin.list_topics(timeout=5).topics:
+        time.sleep(0.02)

@@ -100,7 +100,7 @@ async def test_killed_in_the_midst_of_the_switch_it_leaves_both_usable(
     assert (await Command(config).ended())[0] == 0
     with psycopg.connect(config.database_url) as other:
         # It holds the first up by then, and wants to compare.
-        other.execute("LOCK ledger_2.owners IN ACCESS EXCLUSIVE MODE")
+        other.execute("LOCK ledger.owners IN ACCESS EXCLUSIVE MODE")
         command = Command(config, "--switch", "--yes")
         await until(lambda: database.rows(WAITING) == [(1,)], 60)
         command.process.kill()

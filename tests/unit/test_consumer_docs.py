@@ -31,10 +31,16 @@ def test_the_programs_declare_consumers(program: str) -> None:
 def test_the_reference_has_every_call() -> None:
     page = (DOCS / "reference" / "offsets.md").read_text()
     app = offsets_app(Settings(database_url="postgresql://localhost"))
-    calls = [
-        f"`{route.method} {route.resource.canonical}`"
+    calls = {
+        (route.method, route.resource.canonical.removeprefix("/v1/consumers"))
         for route in app.router.routes()
         if route.method != "HEAD" and route.resource is not None and route.resource.canonical.startswith("/v1")
-    ]
+    }
     assert len(calls) > 15
-    assert [call for call in calls if call not in page] == []
+    # The first table leaves /v1/consumers out.
+    missing = [
+        (method, path)
+        for method, path in sorted(calls)
+        if f"`{method} {path}`".replace(" `", "`") not in page and f"`{method} /v1/consumers{path}`" not in page
+    ]
+    assert missing == []

@@ -100,8 +100,9 @@ class _Switching:
 
     async def _come_near(self, following: Following, choices: Choices) -> None:
         """Let the copy do most of what it is behind, and wait until the first is nowhere behind it."""
-        with boundary():
-            async with self._copy.pool.connection() as connection:
+        # Only a favour to those who read: somebody may hold a table for long.
+        with suppress(TimeoutError), boundary():
+            async with asyncio.timeout(choices.wait_s), self._copy.pool.connection() as connection:
                 await analyze(connection, self._copy.schema)
         loop = asyncio.get_running_loop()
         until = loop.time() + choices.wait_s

@@ -57,10 +57,11 @@ class View:
         """Make what is missing: the schema, our tables, the user's; one process at a time. Raises psycopg's errors."""
         async with self.pool.connection() as connection, connection.transaction():
             await connection.execute("SELECT pg_advisory_xact_lock(hashtext('eskit view'))")
-            if self.schema:
-                named = sql.Identifier(self.schema)
-                await connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(named))
             cursor = connection.cursor(row_factory=tuple_row)
+            # Not IF NOT EXISTS: that asks for the right to create also where there is nothing to do.
+            await cursor.execute("SELECT to_regnamespace(quote_ident(%s)) IS NULL", (self.schema or "public",))
+            if self.schema and await cursor.fetchone() == (True,):
+                await cursor.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(self.schema)))
             await cursor.execute("SELECT to_regclass('eskit_progress') IS NULL OR to_regclass('eskit_drained') IS NULL")
             if await cursor.fetchone() == (True,):
                 await connection.execute(TABLES)

@@ -33,16 +33,6 @@ CREATE TABLE commit_history (
 COMMENT ON TABLE commit_history IS 'How each offset has moved: a row in ten seconds at most, fewer of what is old.';
 CREATE INDEX ON commit_history (at);
 
-CREATE TABLE topic_ends (
-    topic      text        COLLATE "C" NOT NULL,
-    partition  integer     NOT NULL,
-    end_offset bigint      NOT NULL,
-    at         timestamptz NOT NULL,
-    PRIMARY KEY (topic, partition, end_offset)
-);
-COMMENT ON TABLE topic_ends IS 'When each partition was first seen to end there: from it comes how long ago a record that is not done yet arrived.';
-CREATE INDEX ON topic_ends (at);
-
 CREATE TABLE topics (
     topic text COLLATE "C" PRIMARY KEY
 );
@@ -51,6 +41,6 @@ INSERT INTO topics SELECT DISTINCT topic FROM offsets;
 
 DO $$
 BEGIN
-    EXECUTE format('GRANT SELECT, INSERT, DELETE ON commit_history, topic_ends TO %I', 'eskit_' || current_schema() || '_writer');
+    EXECUTE format('GRANT SELECT, INSERT, DELETE ON commit_history TO %I', 'eskit_' || current_schema() || '_writer');
     EXECUTE format('GRANT SELECT, INSERT ON resets, topics TO %I', 'eskit_' || current_schema() || '_writer');
 END $$;

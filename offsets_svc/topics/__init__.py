@@ -1,0 +1,1 @@
+"""What Kafka tells of the topics that consumers read."""
