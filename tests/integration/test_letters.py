@@ -60,6 +60,7 @@ async def test_a_key_is_worked_off_in_order_and_then_flows(letters: Desk) -> Non
     [wanted] = await letters.keys(topic=TOPIC, partition=0, retry=True)
     assert wanted.key == "order-7"
     assert not await letters.unpark(CONSUMER, own, "order-7")
+    assert [key.key for key in await letters.keys()] == ["order-7", "order-8"]
     for offset in (7, 9, 9):
         await letters.done(CONSUMER, own, offset)
     assert await letters.unpark(CONSUMER, own, "order-7")
