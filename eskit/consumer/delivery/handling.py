@@ -12,7 +12,7 @@ from eskit.consumer.delivery.failures import failure
 from eskit.consumer.delivery.items import Item
 from eskit.consumer.delivery.parking import Parking
 from eskit.consumer.delivery.policy import DeadLetter, Pause, Policy, Stop
-from eskit.consumer.delivery.stopping import Stopping
+from eskit.consumer.delivery.stopping import Stopping, cancelled_after_all
 from eskit.consumer.errors import HandlerStopped
 from eskit.consumer.stats import Stats
 from eskit.errors import Fenced
@@ -75,6 +75,7 @@ class Handling:
         began = time.perf_counter()
         try:
             await call
+            cancelled_after_all()
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if task is not None and task.cancelling():

@@ -5,6 +5,13 @@ from __future__ import annotations
 import asyncio
 
 
+def cancelled_after_all() -> None:
+    """Raises CancelledError when our task was cancelled and a handler has kept that to itself."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 class Stopping:
     """`halt` lets what is at work end, `abandon` says that whatever becomes of it counts for nothing."""
 

@@ -12,6 +12,7 @@ from psycopg.rows import tuple_row
 from eskit.consumer.delivery.effects import in_batches, one_by_one
 from eskit.consumer.delivery.items import Item
 from eskit.consumer.delivery.progress import Progress
+from eskit.consumer.delivery.stopping import cancelled_after_all
 from eskit.consumer.transactions.target import PACKAGE, View
 from eskit.errors import Fenced
 from eskit.postgres.boundary import boundary
@@ -52,6 +53,7 @@ class Inside:
             self._in_doubt = True
             async with connection.transaction():
                 await self._call(items, connection)
+                cancelled_after_all()
                 await self._advance(connection, next_offset, position)
         self._in_doubt = False
         self._stored, self._stored_s = next_offset, time.monotonic()
@@ -63,6 +65,7 @@ class Inside:
             await self._pass_by(connection, item.offset)
             if await self._row(connection, DRAIN, {**self._at, "record_offset": item.offset}) is not None:
                 await self._call([item], connection)
+                cancelled_after_all()
 
     async def _pass_by(self, connection: AsyncConnection[Any], offset: int) -> None:
         """When nothing with an effect came behind a record, the view still stands before it: read again, it would
