@@ -122,15 +122,24 @@ class Assignment:
             progress.stored_offset, progress.stored_position = mirrored.offset, mirrored.position
         else:
             progress = Progress(self._plan.topic, claim, in_memory=self._plan.in_memory)
+        if progress.next_offset is None and self._plan.start != "beginning" and not self._plan.in_memory:
+            await self._begin_at_start(progress)
         worker = Worker(progress, Inbox(self._tuning, self.group.room), self._around, self._means.letters(claim))
-        if self._plan.in_memory:
-            return worker
-        await worker.parking.load()
-        if progress.next_offset is None and self._plan.start != "beginning":
-            # Saved at once: after a crash "the end" must not be a later one.
-            progress.begin_at((await self._means.seek([claim.partition], self._plan.start))[claim.partition])
-            self._life.spawn(self.commits.commit([worker]))
+        if not self._plan.in_memory:
+            await worker.parking.load()
         return worker
+
+    async def _begin_at_start(self, progress: Progress) -> None:
+        """Saved before anything is read: after a restart "the end" must not be a later one."""
+        number, view = progress.partition, self._around.delivery.view
+        progress.begin_at((await self._means.seek([number], self._plan.start))[number])
+        if view is not None:
+            await view.begin_at(progress)
+        if (commit := progress.commit()) is not None:
+            [outcome] = await self._means.offsets.commit_all(self._plan.name, [commit])
+            if isinstance(outcome, EskitError):
+                raise outcome
+            progress.committed(commit)
 
     def _start(self, worker: Worker) -> Source:
         self.workers[worker.progress.partition] = worker

@@ -20,6 +20,7 @@ from eskit.kafka import record
 from eskit.kafka.config import client_config
 from eskit.settings import Settings
 
+RETRY_S = 0.1
 ANSWER_S = 5.0
 # One partition's search.
 SEARCH_S = 20.0
@@ -85,11 +86,24 @@ def _partitions(reader: confluent_kafka.Consumer, topic: str) -> list[int]:
     return sorted(found.partitions)
 
 
+def _marks(reader: confluent_kafka.Consumer, at: TopicPartition) -> tuple[int, int]:
+    """Where a partition begins and ends. One that was made a moment ago may have no leader yet."""
+    deadline = time.monotonic() + ANSWER_S
+    while True:
+        try:
+            marks = reader.get_watermark_offsets(at, timeout=ANSWER_S, cached=False)
+        except KafkaException as error:
+            if not error.args[0].retriable() or time.monotonic() > deadline:
+                raise
+            time.sleep(RETRY_S)
+        else:
+            if marks is None:
+                raise KafkaException(KafkaError(KafkaError._TIMED_OUT))  # noqa: SLF001 - the library's name for its code
+            return marks
+
+
 def _offset(reader: confluent_kafka.Consumer, at: TopicPartition, place: Place) -> int:
-    marks = reader.get_watermark_offsets(at, timeout=ANSWER_S, cached=False)
-    if marks is None:
-        raise KafkaException(KafkaError(KafkaError._TIMED_OUT))  # noqa: SLF001 - the library's name for its own code
-    low, high = marks
+    low, high = _marks(reader, at)
     if place == "beginning":
         return int(low)
     if place == "end":

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import msgspec
+from psycopg import sql
 
 from eskit import times
 from eskit.consumer.consumer import Consumer
 from eskit.consumer.errors import HandlerStopped
 from eskit.consumer.means import Means
+from eskit.consumer.transactions.target import Target, View, open_view
 from eskit.events import Event, Stored
 from eskit.kafka import record
 from eskit.kafka.seeking import Place, Position
@@ -23,11 +27,28 @@ TOPIC = Settings().topic
 async def consume(consumer: Consumer, log: Log, settings: Settings | None = None) -> None:
     """Let it do what is in the log, from where it stopped the last time; returns when it is done or set aside.
 
-    `settings`: where a consumer with `transaction` finds its database; those of the environment by default. Raises what
-    ends a consumer: HandlerStopped, an error of a hook.
+    A consumer with `transaction=Target("x")` keeps its view in the schema `x_test`, made anew for each log: a test must
+    not touch the view of a stack that runs. `settings`: where its database is; those of the environment by default.
+    Raises what ends a consumer: HandlerStopped, an error of a hook.
     """
-    async with consumer.view(settings or load()) as view:
+    async with _view(consumer, log, settings or load()) as view:
         await consumer.run_on(memory_means(consumer, log), TOPIC, view=view, until="head")
+
+
+@asynccontextmanager
+async def _view(consumer: Consumer, log: Log, settings: Settings) -> AsyncIterator[View | None]:
+    if not isinstance(consumer.transaction, Target):
+        async with consumer.view(settings) as view:
+            yield view
+        return
+    target = replace(consumer.transaction, schema=f"{consumer.transaction.schema}_test")
+    async with open_view(target, settings, consumer.name) as view:
+        if consumer.name not in log.views:
+            log.views.add(consumer.name)
+            async with view.pool.connection() as connection:
+                drop = sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(target.schema))
+                await connection.execute(drop)
+        yield view
 
 
 async def replay(consumer: Consumer, events: Iterable[Event]) -> None:

@@ -59,6 +59,7 @@ class Log:
         self.offsets = KeptOffsets()
         self.letters = KeptLetters()
         self.groups: dict[str, Any] = {}
+        self.views: set[str] = set()  # consumers that have a view of this log
         self.events: list[Event] = []
         self.appended: list[Callable[[int, Message], None]] = []
         self._versions: Counter[tuple[str, str]] = Counter()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import traceback
+from pathlib import Path
 from typing import NamedTuple
 
 MAX_ERROR = 2000
+RUNTIME = str(Path(__file__).parents[1])
 
 
 class Failure(NamedTuple):
@@ -21,7 +23,9 @@ class Failure(NamedTuple):
 def failure(error: BaseException, attempts: int) -> Failure:
     """Of an exception."""
     kind = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
-    frames = [f"{f.filename}:{f.name}:{f.lineno}" for f in traceback.extract_tb(error.__traceback__)]
+    # Not the runtime's own: a letter that is tried again comes another way.
+    found = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(RUNTIME)]
+    frames = [f"{f.filename}:{f.name}:{f.lineno}" for f in found]
     digest = hashlib.sha256("\n".join([kind, *frames]).encode()).hexdigest()[:16]
     # Half of a surrogate pair and NUL are no text that a database would take.
     text = str(error).encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")

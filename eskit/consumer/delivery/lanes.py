@@ -17,10 +17,14 @@ Lane = deque[tuple[Item, Begun]]
 
 
 class Bounds(NamedTuple):
-    """`width`: handlers at work at a time. `depth`: events that have begun or wait in their lane."""
+    """`width`: handlers at work at a time. `depth`: events that have begun or wait in their lane.
+
+    `ahead`: records from the first that is not done on.
+    """
 
     width: int
     depth: int
+    ahead: int
 
 
 class Lanes:
@@ -75,7 +79,8 @@ class Lanes:
         return True
 
     def _full(self, key: str) -> bool:
-        if self._inside >= self._bounds.depth:
+        # What is done behind an event that hangs is remembered until that one is done.
+        if self._inside >= self._bounds.depth or len(self._frontier) >= self._bounds.ahead:
             return True
         return key not in self._lanes and len(self._lanes) >= self._bounds.width
 

@@ -105,7 +105,7 @@ class Parking:
             self._first[item.key] = min(item.offset, self._first.get(item.key, item.offset))
         self._stats.dead_lettered += 1
         log.warning("event set aside", key=item.key, offset=item.offset, error_type=failure.error_type,
-                    attempts=failure.attempts)  # fmt: skip
+                    traceback_hash=failure.traceback_hash, attempts=failure.attempts)  # fmt: skip
         return True
 
     async def release(self, key: str) -> bool:

@@ -29,7 +29,7 @@ class Progress:
 
     def begin_at(self, offset: int) -> None:
         """Everything below this offset is not wanted, hence done."""
-        self.next_offset = offset
+        self.next_offset = self._first_offset = offset
 
     def done(self, offset: int, position: int) -> None:
         """A record's effect is complete, or it has none: filtered out, or a duplicate."""

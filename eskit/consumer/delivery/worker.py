@@ -137,7 +137,7 @@ class Worker:
         if delivery.batches or delivery.view is not None:
             return Batches(self._handling, self._effects, self.parking, self._stopping, self._around.stats, self._done)
         if delivery.concurrency > 1:
-            bounds = Bounds(delivery.concurrency, tuning.queue_events)
+            bounds = Bounds(delivery.concurrency, tuning.queue_events, tuning.window)
             return Lanes(group, self._handling, Frontier(self.progress), self._stopping, self._seen, bounds)
         return OneByOne(self._handling, self._stopping, self._done)
 

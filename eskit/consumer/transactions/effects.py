@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from threading import Event
 from typing import Any
 
+import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import tuple_row
 
@@ -13,12 +16,11 @@ from eskit.consumer.delivery.effects import in_batches, one_by_one
 from eskit.consumer.delivery.items import Item
 from eskit.consumer.delivery.progress import Progress
 from eskit.consumer.delivery.stopping import cancelled_after_all
-from eskit.consumer.transactions.target import PACKAGE, View
-from eskit.errors import Fenced
+from eskit.consumer.transactions.target import ADVANCE, PACKAGE, View
+from eskit.errors import Fenced, Unavailable
 from eskit.postgres.boundary import boundary
 from eskit.postgres.statements import statement
 
-ADVANCE = statement(PACKAGE, "advance")
 STANDS = statement(PACKAGE, "stands")
 DRAIN = statement(PACKAGE, "drain")
 
@@ -51,10 +53,12 @@ class Inside:
             if self._stored is not None and self._stored >= next_offset:
                 return
             self._in_doubt = True
-            async with connection.transaction():
-                await self._call(items, connection)
-                cancelled_after_all()
-                await self._advance(connection, next_offset, position)
+            with _commit_without_an_answer() as committing:
+                async with connection.transaction():
+                    await self._call(items, connection)
+                    cancelled_after_all()
+                    await self._advance(connection, next_offset, position)
+                    committing.set()
         self._in_doubt = False
         self._stored, self._stored_s = next_offset, time.monotonic()
 
@@ -99,3 +103,15 @@ class Inside:
     def _fenced(self) -> Fenced:
         where = f"{self._at['topic']} {self._at['partition']}"
         return Fenced(f"{where}: somebody else has claimed it, or moved the view's offset", epoch=0)
+
+
+@contextmanager
+def _commit_without_an_answer() -> Iterator[Event]:
+    """What breaks once the event is set is no handler's fault: it is tried again, whatever the policy says of it."""
+    committing = Event()
+    try:
+        yield committing
+    except psycopg.OperationalError as error:
+        if committing.is_set():
+            raise Unavailable("The commit of the view had no answer") from error
+        raise

@@ -16,8 +16,7 @@ from eskit.consumer.consumer import Consumer
 from eskit.consumer.delivery.effects import in_batches, one_by_one
 from eskit.consumer.delivery.items import Intake, Item
 from eskit.consumer.delivery.progress import Progress
-from eskit.consumer.transactions.effects import ADVANCE
-from eskit.consumer.transactions.target import View
+from eskit.consumer.transactions.target import ADVANCE, View
 from eskit.errors import EskitError, Fenced, Unavailable
 from eskit.kafka.config import client_config
 from eskit.offsets import Claim

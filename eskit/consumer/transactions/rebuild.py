@@ -94,7 +94,7 @@ class _Looking:
                 self._show(seen)
                 goal = goal or first
                 if not Way.behind(copy, goal):
-                    if seen.behind <= NEAR:
+                    if seen.behind <= NEAR and not await self._wanted_back():
                         return
                     goal = first
             await asyncio.sleep(LOOK_S)
@@ -111,6 +111,14 @@ class _Looking:
         records = sum(ends[number] - beginning for number, beginning in way.beginnings.items())
         done = sum(min(copy[number], ends[number]) - beginning for number, beginning in way.beginnings.items())
         return first, copy, Seen(done, records, Way.behind(copy, first), await self._waits_for())
+
+    async def _wanted_back(self) -> bool:
+        """Whether letters of the copy are to be handled again: nobody else does it."""
+        workers = self._copy.runtime.workers.values() if self._copy.runtime is not None else ()
+        try:
+            return any([await w.parking.letters.wanted_back() for w in list(workers) if w.parking.keys])
+        except Unavailable:
+            return True
 
     async def _stands_of_copy(self) -> dict[int, Stand]:
         try:

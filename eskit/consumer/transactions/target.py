@@ -14,6 +14,7 @@ from psycopg.rows import tuple_row
 from psycopg_pool import AsyncConnectionPool
 
 from eskit import names
+from eskit.consumer.delivery.progress import Progress
 from eskit.errors import Fenced, SettingsError
 from eskit.offsets import Claim
 from eskit.postgres.boundary import boundary
@@ -26,6 +27,7 @@ Prepare = Callable[[AsyncConnection[Any]], Awaitable[None]]
 PACKAGE = "eskit.consumer.transactions"
 TABLES = statement(PACKAGE, "tables")
 BEGIN = statement(PACKAGE, "begin")
+ADVANCE = statement(PACKAGE, "advance")
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,17 @@ class View:
         if row is None:
             raise Fenced(f"{self.topic} {claim.partition}: a newer claim has reached the view already", epoch=0)
         return Claim(claim.partition, claim.epoch, row[0], row[1], claim.reset)
+
+    async def begin_at(self, progress: Progress) -> None:
+        """Keep where a partition begins of which the view knows nothing yet. Raises Fenced, Unavailable."""
+        values = self.at(
+            progress.partition, epoch=progress.epoch, next_offset=progress.next_offset, position=None, before=None
+        )
+        with boundary():
+            async with self.pool.connection() as connection:
+                moved = await connection.execute(ADVANCE, values)
+        if moved.rowcount != 1:
+            raise Fenced(f"{self.topic} {progress.partition}: a newer claim has reached the view already", epoch=0)
 
 
 @asynccontextmanager
