@@ -83,6 +83,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.planted", description=__doc__)
     parser.add_argument("-k", metavar="WORDS", default="", help="only bugs with these words in their names")
     wanted = [bug for bug in BUGS if parser.parse_args().k in bug.name]
+    if not wanted:
+        parser.error("no bug has these words in its name")
     began, found = time.monotonic(), 0
     with tempfile.TemporaryDirectory(prefix="eskit-planted-") as name:
         folder = Path(name)
