@@ -50,7 +50,7 @@ async def test_a_reset_reaches_the_view_once(
 ) -> None:
     reset = Claim(0, 9, offset, position, reset=8)
     assert await view.begin(reset) == reset
-    assert drained(config) == 0
+    assert drained(config) == ((offset or 0) > 12)  # its letter is left
     with psycopg.connect(config.database_url, autocommit=True) as connection:
         connection.execute("UPDATE view.eskit_progress SET next_offset = 60, position = 600")
     assert await view.begin(Claim(0, 11, offset, position, reset=8)) == Claim(0, 11, 60, 600, 8)

@@ -1,8 +1,10 @@
 -- A claim reaches the view: from here on only its epoch moves the offset. Answers where to go on; no row: there is a newer
 -- claim. The view's own offset counts, unless the consumer was reset since the last claim that the view knows of.
+-- A reset leaves the letters below its offset: what has been drained of them is known on.
 WITH drained AS (
     DELETE FROM eskit_drained
      WHERE consumer = %(consumer)s AND topic = %(topic)s AND partition = %(partition)s
+       AND record_offset >= coalesce(%(offset)s::bigint, 0)
        AND EXISTS (SELECT FROM eskit_progress AS kept
                     WHERE kept.consumer = %(consumer)s AND kept.topic = %(topic)s AND kept.partition = %(partition)s
                       AND kept.epoch < %(reset)s)
