@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from eskit.consumer import Consumer, Event, Tuning
 from tests.delivery.bench import Bench, committed
 from tests.services import until
@@ -31,3 +33,29 @@ async def test_an_originator_that_hangs_lets_others_go_no_further_ahead_than_the
         gate.set()
         await committed(bench, "billing")
     assert sorted(seen) == list(range(1, 2001))
+
+
+@pytest.mark.parametrize("window", [1, 100])
+async def test_what_nobody_wants_goes_no_further_ahead_of_what_hangs_than_the_window(bench: Bench, window: int) -> None:
+    bench.add(range(1, 11))
+    bench.add(range(11, 4011), action="Ignored")
+    gate = asyncio.Event()
+    consumer = Consumer("billing", concurrency=20, tuning=Tuning(commit_interval_s=0.05, window=window))
+    entered: set[int] = set()
+
+    @consumer.on("Thing.Changed")
+    async def handle(event: Event) -> None:
+        entered.add(event.position)
+        await gate.wait()
+
+    async with bench.running(consumer):
+        await until(lambda: entered)
+        await asyncio.sleep(1)
+        offsets = await bench.offsets("billing")
+        held = [number for number, end in bench.ends().items() if (offsets.get(number) or 0) < end]
+        assert len(held) >= 1
+        free = sum(end for number, end in bench.ends().items() if number not in held)
+        # A turn takes 64 records at most beyond those that have begun.
+        assert consumer.stats.filtered <= free + len(held) * (window + 64)
+        gate.set()
+        await until(lambda: len(entered) == 10)

@@ -56,11 +56,20 @@ class Lanes:
     async def take(self, items: Iterable[Item]) -> bool:
         """As Way says: it returns with the last records on their way, not done."""
         for item in items:
+            if not await self._near_enough():
+                return False
             begun = self._frontier.begin(item.offset, item.position)
             if not (item.calls or item.problem):
                 self._end(item, begun)
             elif not await self._enter(item, begun):
                 return False
+        return not self._stopping.halted
+
+    async def _near_enough(self) -> bool:
+        # What is done behind an event that hangs is remembered until that one is done, also what nobody wants.
+        while not self._stopping.halted and len(self._frontier) >= self._bounds.ahead:
+            self._changed.clear()
+            await self._changed.wait()
         return not self._stopping.halted
 
     async def _enter(self, item: Item, begun: Begun) -> bool:
@@ -79,8 +88,7 @@ class Lanes:
         return True
 
     def _full(self, key: str) -> bool:
-        # What is done behind an event that hangs is remembered until that one is done.
-        if self._inside >= self._bounds.depth or len(self._frontier) >= self._bounds.ahead:
+        if self._inside >= self._bounds.depth:
             return True
         return key not in self._lanes and len(self._lanes) >= self._bounds.width
 
