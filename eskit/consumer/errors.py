@@ -11,6 +11,10 @@ class OffsetOutOfRange(EskitError):
     code, title = "offset-out-of-range", "Saved offset is not in the topic"
 
 
+class InDoubt(Exception):
+    """A transaction has ended without an answer: waited out, whatever the policy says, until the view tells."""
+
+
 class HandlerStopped(EskitError):
     """A handler's error, for which the policy says Stop: the event is not done, nothing after it began."""
 

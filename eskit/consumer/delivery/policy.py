@@ -10,6 +10,7 @@ import aiohttp
 import psycopg
 
 from eskit.consumer.config import Tuning
+from eskit.consumer.errors import InDoubt
 from eskit.errors import Unavailable
 from eskit.kafka.record import UndecodableRecord
 
@@ -111,6 +112,8 @@ class Policy:
         return Pause(random.uniform(pause_s / 2, pause_s))  # noqa: S311 - keeps no secret
 
     def _decision(self, error: BaseException) -> Decision:
+        if isinstance(error, InDoubt):
+            return WAITED_OUT
         if isinstance(error, Retry | DeadLetter | Stop):
             return error
         found = next(self._table[kind] for kind in type(error).__mro__ if kind in self._table)

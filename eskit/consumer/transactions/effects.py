@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from threading import Event
+from collections.abc import Sequence
 from typing import Any
 
-import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import tuple_row
 
@@ -16,13 +13,16 @@ from eskit.consumer.delivery.effects import in_batches, one_by_one
 from eskit.consumer.delivery.items import Item
 from eskit.consumer.delivery.progress import Progress
 from eskit.consumer.delivery.stopping import cancelled_after_all
+from eskit.consumer.errors import InDoubt
 from eskit.consumer.transactions.target import ADVANCE, PACKAGE, View
 from eskit.errors import Fenced, Unavailable
-from eskit.postgres.boundary import boundary
+from eskit.postgres.boundary import AWAY, boundary
 from eskit.postgres.statements import statement
 
 STANDS = statement(PACKAGE, "stands")
 DRAIN = statement(PACKAGE, "drain")
+
+NO_ANSWER: tuple[type[Exception], ...] = (*AWAY, Unavailable)
 
 # An offset alone, past records without an effect, is worth a transaction only now and then.
 ALONE_RECORDS = 1000
@@ -47,18 +47,24 @@ class Inside:
         """As Effects says."""
         if not items and not self._worth_it(next_offset):
             return
-        async with self._view.pool.connection() as connection:
-            if self._in_doubt:
-                await self._look(connection)
-            if self._stored is not None and self._stored >= next_offset:
-                return
-            self._in_doubt = True
-            with _commit_without_an_answer() as committing:
+        # What fails before its COMMIT is rolled back; beyond, only the view knows, and it may be away.
+        doubtful = self._in_doubt
+        try:
+            async with self._view.pool.connection() as connection:
+                if self._in_doubt:
+                    await self._look(connection)
+                if self._stored is not None and self._stored >= next_offset:
+                    return
+                doubtful = False
                 async with connection.transaction():
                     await self._call(items, connection)
                     cancelled_after_all()
                     await self._advance(connection, next_offset, position)
-                    committing.set()
+                    doubtful = self._in_doubt = True
+        except NO_ANSWER as error:
+            if doubtful:
+                raise InDoubt(f"the view does not tell whether a commit has happened: {error}") from error
+            raise
         self._in_doubt = False
         self._stored, self._stored_s = next_offset, time.monotonic()
 
@@ -103,15 +109,3 @@ class Inside:
     def _fenced(self) -> Fenced:
         where = f"{self._at['topic']} {self._at['partition']}"
         return Fenced(f"{where}: somebody else has claimed it, or moved the view's offset", epoch=0)
-
-
-@contextmanager
-def _commit_without_an_answer() -> Iterator[Event]:
-    """What breaks once the event is set is no handler's fault: it is tried again, whatever the policy says of it."""
-    committing = Event()
-    try:
-        yield committing
-    except psycopg.OperationalError as error:
-        if committing.is_set():
-            raise Unavailable("The commit of the view had no answer") from error
-        raise
