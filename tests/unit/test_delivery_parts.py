@@ -9,13 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eskit.consumer import DeadLetter, Retry, Stop, Tuning
-from eskit.consumer.delivery.failures import MAX_ERROR, failure
+from eskit.consumer.delivery.failures import failure
 from eskit.consumer.delivery.frontier import Frontier
 from eskit.consumer.delivery.policy import Pause, Policy
 from eskit.consumer.delivery.progress import Progress
 from eskit.consumer.stats import Histogram
 from eskit.errors import Unavailable
 from eskit.kafka.record import UndecodableRecord
+from eskit.letters import MAX_ERROR
 from eskit.offsets import Claim
 
 TUNING = Tuning(retry_least_s=0.1, retry_most_s=2.0)

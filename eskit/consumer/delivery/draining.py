@@ -9,12 +9,13 @@ from eskit import logs
 from eskit.consumer.delivery.effects import Effects
 from eskit.consumer.delivery.failures import failure
 from eskit.consumer.delivery.handling import Handling, Next, cause
-from eskit.consumer.delivery.items import UNREADABLE, Item
+from eskit.consumer.delivery.items import Item
 from eskit.consumer.delivery.parking import Parking
 from eskit.consumer.delivery.progress import Progress
 from eskit.consumer.delivery.stopping import Stopping
 from eskit.consumer.stats import Stats
 from eskit.errors import Unavailable
+from eskit.letters import UNREADABLE
 
 log = logs.get(__name__)
 

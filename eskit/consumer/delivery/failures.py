@@ -7,7 +7,8 @@ import traceback
 from pathlib import Path
 from typing import NamedTuple
 
-MAX_ERROR = 2000
+from eskit.letters import MAX_ERROR
+
 RUNTIME = str(Path(__file__).parents[1])
 
 

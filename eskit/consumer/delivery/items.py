@@ -8,9 +8,7 @@ from eskit.consumer.delivery.progress import Progress
 from eskit.consumer.delivery.routes import Call, Record, Routes
 from eskit.consumer.stats import Stats
 from eskit.kafka import record
-
-# No originator has this id: the records that cannot be read are set aside under it.
-UNREADABLE = ""
+from eskit.letters import UNREADABLE
 
 
 class Message(Protocol):

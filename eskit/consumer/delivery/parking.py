@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol
 
 from eskit import logs
 from eskit.consumer.delivery.failures import Failure
@@ -20,8 +20,6 @@ from eskit.consumer.stats import Stats
 from eskit.errors import Unavailable
 
 log = logs.get(__name__)
-
-T = TypeVar("T")
 
 RETRY_S = 1.0
 

@@ -23,10 +23,6 @@ class Progress:
         self.last_position = 0 if in_memory else claim.position or 0
         self._first_offset: int | None = self.next_offset
 
-    def is_new(self, position: int) -> bool:
-        """Whether an event was not seen before: positions rise within a partition, so what does not is a duplicate."""
-        return position > self.last_position
-
     def begin_at(self, offset: int) -> None:
         """Everything below this offset is not wanted, hence done."""
         self.next_offset = self._first_offset = offset
