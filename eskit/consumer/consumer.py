@@ -24,7 +24,7 @@ from eskit.consumer.stats import Stats
 from eskit.consumer.transactions.target import Target, UserPool, View, open_view
 from eskit.errors import EskitError, SettingsError, Unavailable
 from eskit.events import Event
-from eskit.settings import Settings
+from eskit.settings import Settings, load
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Until = Literal["head"]
@@ -129,17 +129,18 @@ class Consumer:
         return twin
 
     def run(
-        self, settings: Settings, registry: CollectorRegistry | None = None, *, until: Until | None = None
+        self, settings: Settings | None = None, registry: CollectorRegistry | None = None, *, until: Until | None = None
     ) -> Coroutine[Any, Any, None]:
         """Consume until cancelled or stopped; then finish the events at work, commit, leave the group.
 
-        `until="head"`: return when everything is done that is in the topic now. Metrics go into the registry, if there
-        is one. Raises what must not be passed over: OffsetOutOfRange, TopicChanged, HandlerStopped, OffsetRegression,
-        SettingsError, a hook's own error; not that Kafka, a service or the view's database is away.
+        `settings`: those of the environment by default. `until="head"`: return when everything is done that is in the
+        topic now. Metrics go into the registry, if there is one. Raises what must not be passed over: OffsetOutOfRange,
+        TopicChanged, HandlerStopped, OffsetRegression, SettingsError, a hook's own error; not that Kafka, a service or
+        the view's database is away.
         """
         # Not a coroutine function itself: a `stop` counts from here on, also before a task's first step.
         self._stop_wanted = False
-        return self._run(settings, registry, until)
+        return self._run(load() if settings is None else settings, registry, until)
 
     async def _run(self, settings: Settings, registry: CollectorRegistry | None, until: Until | None) -> None:
         async with self.view(settings) as view:

@@ -7,10 +7,10 @@ of ours: a probe reads on to the next one.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import confluent_kafka
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
@@ -29,6 +29,13 @@ FEW = 200
 
 Reached = Callable[[Message], bool | None]
 """Whether a record is at the wanted place or after it; None: it is not an event of ours, look at the next."""
+
+
+PROBING: Mapping[str, Any] = {
+    "auto.offset.reset": "earliest",
+    "fetch.wait.max.ms": 5,  # a fetch that waits at the end of the partition holds up the next probe
+    "fetch.message.max.bytes": 65536,  # most of what a probe fetches it does not look at
+}
 
 
 class Position(NamedTuple):
@@ -59,16 +66,16 @@ def partitions_of(settings: Settings, topic: str) -> list[int] | None:
 
 
 @contextmanager
-def reader(settings: Settings, client_id: str) -> Iterator[confluent_kafka.Consumer]:
+def reader(
+    settings: Settings, client_id: str, options: Mapping[str, Any] = PROBING
+) -> Iterator[confluent_kafka.Consumer]:
     """A consumer to look around with, in no group. What Kafka raises inside comes out as Unavailable."""
     config = {
         **client_config(settings, client_id),
         "group.id": client_id,  # asked for by the library; it joins no group
         "enable.auto.commit": False,
         "enable.partition.eof": True,
-        "auto.offset.reset": "earliest",
-        "fetch.wait.max.ms": 5,  # a fetch that waits at the end of the partition holds up the next probe
-        "fetch.message.max.bytes": 65536,  # most of what a probe fetches it does not look at
+        **options,
     }
     made = confluent_kafka.Consumer(config)
     try:

@@ -16,7 +16,7 @@ from eskit.consumer.delivery.items import Intake
 from eskit.consumer.delivery.progress import Progress
 from eskit.consumer.delivery.routes import Routes
 from eskit.consumer.stats import Stats
-from eskit.errors import EskitError, Fenced, InvalidRequest, OffsetRegression, Unavailable
+from eskit.errors import EskitError, Fenced, InvalidRequest, OffsetRegression, SettingsError, Unavailable
 from eskit.kafka.record import Record as Published
 from eskit.kafka.record import Source
 from eskit.offsets import Claim, Commit, Committed
@@ -177,6 +177,16 @@ def test_declarations_are_checked_at_once() -> None:
 async def test_a_consumer_without_handlers_does_not_run() -> None:
     with pytest.raises(EskitError, match="no handlers"):
         await Consumer("c").run(Settings(kafka_bootstrap="127.0.0.1:1"))
+
+
+async def test_without_settings_it_takes_those_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("KAFKA_BOOTSTRAP", "ESKIT_KAFKA_BOOTSTRAP"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(SettingsError, match="KAFKA_BOOTSTRAP"):
+        await Consumer("c").run()
+    monkeypatch.setenv("KAFKA_BOOTSTRAP", "127.0.0.1:1")
+    with pytest.raises(EskitError, match="no handlers"):
+        await Consumer("c").run()
 
 
 async def test_a_consumer_that_does_not_run_is_not_ready() -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import confluent_kafka
-from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import KafkaError, Message, TopicPartition
 from psycopg import AsyncConnection
 
 from eskit.consumer.consumer import Consumer
@@ -18,12 +17,11 @@ from eskit.consumer.delivery.items import Intake, Item
 from eskit.consumer.delivery.progress import Progress
 from eskit.consumer.transactions.target import ADVANCE, View
 from eskit.errors import EskitError, Fenced, Unavailable
-from eskit.kafka.config import client_config
 from eskit.offsets import Claim
 from eskit.postgres.boundary import boundary
-from eskit.settings import Settings
 
 RECORDS = 500
+READING: Mapping[str, Any] = {"auto.offset.reset": "error", "fetch.wait.max.ms": 10}
 WAIT_S = 0.5
 
 
@@ -38,7 +36,7 @@ class Following:
         beginnings: Mapping[int, int],
         reader: confluent_kafka.Consumer,
     ) -> None:
-        """`reader`: of `open_reader`."""
+        """`reader`: of `seeking.reader`, with the options READING."""
         self._call = in_batches if copy.batches else one_by_one
         self._copy = copy
         self._view = view
@@ -121,23 +119,3 @@ def _by_partition(messages: list[Message]) -> dict[int, tuple[list[Message], boo
         else:
             raise Unavailable(f"Kafka: {error.str()}")
     return {number: (records[number], number in ended) for number in records.keys() | ended}
-
-
-@contextmanager
-def open_reader(settings: Settings) -> Iterator[confluent_kafka.Consumer]:
-    """Reads whatever partitions it is told to; joins no group."""
-    config = {
-        **client_config(settings, "eskit-rebuild"),
-        "group.id": "eskit-rebuild",  # asked for by the library
-        "enable.auto.commit": False,
-        "enable.partition.eof": True,
-        "auto.offset.reset": "error",
-        "fetch.wait.max.ms": 10,
-    }
-    reader = confluent_kafka.Consumer(config)
-    try:
-        yield reader
-    except KafkaException as error:
-        raise Unavailable(f"Kafka cannot be reached: {error.args[0].str()}") from error
-    finally:
-        reader.close()

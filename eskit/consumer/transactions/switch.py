@@ -12,7 +12,7 @@ from eskit.client.letters import LettersClient
 from eskit.client.offsets import OffsetsClient
 from eskit.consumer.consumer import Consumer
 from eskit.consumer.transactions.exchange import Choices, Exchange, Stale, Switched
-from eskit.consumer.transactions.following import Following, open_reader
+from eskit.consumer.transactions.following import READING, Following
 from eskit.consumer.transactions.parity import analyze
 from eskit.consumer.transactions.rebuild import NEAR, Pair
 from eskit.consumer.transactions.standing import Way, standing
@@ -40,7 +40,7 @@ async def switch(settings: Settings, consumers: Pair, choices: Choices) -> Switc
         first, copy = [await stack.enter_async_context(one.view(settings)) for one in consumers]
         if first is None or copy is None:
             raise SettingsError("only views can be switched", field="transaction")
-        clients = Clients(offsets, letters, stack.enter_context(open_reader(settings)))
+        clients = Clients(offsets, letters, stack.enter_context(seeking.reader(settings, "eskit-rebuild", READING)))
         switching = _Switching(settings, consumers.copy, (first, copy), clients)
         for _ in range(ATTEMPTS):
             with suppress(Stale):
