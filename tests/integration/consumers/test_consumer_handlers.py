@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -14,14 +13,12 @@ from eskit.consumer.group.membership import BATCH, PATIENCE_S
 from eskit.errors import Unavailable
 from eskit.events import Event
 from eskit.settings import Settings
-from infra.local.broker import KafkaBroker
 from tests.integration.consuming import (
     PARTITIONS,
     Seen,
     Topic,
     all_saved,
     consuming,
-    offsets_service,
     partition_of,
     positions_of,
     ready,
@@ -29,17 +26,6 @@ from tests.integration.consuming import (
     stop,
 )
 from tests.services import until
-
-
-@pytest.fixture
-async def config(log_config: Settings) -> AsyncIterator[Settings]:
-    async with offsets_service(log_config) as config:
-        yield config
-
-
-@pytest.fixture
-def topic(config: Settings, kafka_broker: KafkaBroker) -> Topic:
-    return Topic(config, kafka_broker)
 
 
 async def test_the_offset_stays_while_the_handler_is_at_work(config: Settings, topic: Topic) -> None:

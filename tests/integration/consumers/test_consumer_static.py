@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -12,7 +11,6 @@ from eskit.consumer.config import Protocol
 from eskit.consumer.group import poller
 from eskit.errors import SettingsError, Unavailable
 from eskit.settings import Settings
-from infra.local.broker import KafkaBroker
 from tests.integration.consuming import (
     PARTITIONS,
     Seen,
@@ -21,24 +19,12 @@ from tests.integration.consuming import (
     collect,
     consuming,
     last_of,
-    offsets_service,
     ready,
     stop,
 )
 from tests.services import until
 
 pytestmark = pytest.mark.real_kafka
-
-
-@pytest.fixture
-async def config(log_config: Settings) -> AsyncIterator[Settings]:
-    async with offsets_service(log_config) as config:
-        yield config
-
-
-@pytest.fixture
-def topic(config: Settings, kafka_broker: KafkaBroker) -> Topic:
-    return Topic(config, kafka_broker)
 
 
 def static(protocol: Protocol, instance_id: str, seen: Seen) -> Consumer:

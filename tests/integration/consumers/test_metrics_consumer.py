@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from functools import partial
 
 import msgspec
@@ -23,7 +22,6 @@ from tests.integration.consuming import (
     collect,
     consuming,
     last_of,
-    offsets_service,
     positions_of,
     stored,
 )
@@ -31,12 +29,6 @@ from tests.integration.metrics_page import has, is_, metrics, scrape, total
 from tests.services import ServiceProcess, processes, until
 
 ACTIONS = ("Created", "Updated", "Deleted", "Restored", "Renamed")
-
-
-@pytest.fixture
-async def config(log_config: Settings) -> AsyncIterator[Settings]:
-    async with offsets_service(log_config) as config:
-        yield config
 
 
 @pytest.fixture

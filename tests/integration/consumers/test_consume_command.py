@@ -7,14 +7,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from eskit.settings import Settings
-from infra.local.broker import KafkaBroker
-from tests.integration.consuming import Topic, all_saved, last_of, offsets_service
+from tests.integration.consuming import Topic, all_saved, last_of
 from tests.services import environment, until
 
 SHOP = """
@@ -27,17 +25,6 @@ nothing = 3
 async def charge(event: Event) -> None:
     print(event.position, flush=True)
 """
-
-
-@pytest.fixture
-async def config(log_config: Settings) -> AsyncIterator[Settings]:
-    async with offsets_service(log_config) as config:
-        yield config
-
-
-@pytest.fixture
-def topic(config: Settings, kafka_broker: KafkaBroker) -> Topic:
-    return Topic(config, kafka_broker)
 
 
 def start(config: Settings, folder: Path, *arguments: str) -> subprocess.Popen[str]:

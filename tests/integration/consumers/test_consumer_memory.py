@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-
-import pytest
 
 from eskit.consumer import Consumer
 from eskit.settings import Settings
-from infra.local.broker import KafkaBroker
 from tests.integration.consuming import (
     PARTITIONS,
     Topic,
@@ -17,23 +13,11 @@ from tests.integration.consuming import (
     collect,
     consuming,
     last_of,
-    offsets_service,
     partition_of,
     positions_of,
     saved,
 )
 from tests.services import until
-
-
-@pytest.fixture
-async def config(log_config: Settings) -> AsyncIterator[Settings]:
-    async with offsets_service(log_config) as config:
-        yield config
-
-
-@pytest.fixture
-def topic(config: Settings, kafka_broker: KafkaBroker) -> Topic:
-    return Topic(config, kafka_broker)
 
 
 async def test_in_memory_starts_anew_each_time_and_offsets_only_rise(config: Settings, topic: Topic) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -15,7 +14,6 @@ from eskit.consumer.metrics import ConsumerCollector
 from eskit.errors import Fenced
 from eskit.offsets import Commit
 from eskit.settings import Settings
-from infra.local.broker import KafkaBroker
 from tests.integration.consuming import (
     PARTITIONS,
     Seen,
@@ -24,7 +22,6 @@ from tests.integration.consuming import (
     collect,
     consuming,
     last_of,
-    offsets_service,
     partition_of,
     positions_of,
     ready,
@@ -36,17 +33,6 @@ pytestmark = pytest.mark.real_kafka
 
 # Of the brokers that tests start, with the protocol `consumer`; for the other one we choose the same.
 SESSION_S = 6.0
-
-
-@pytest.fixture
-async def config(log_config: Settings) -> AsyncIterator[Settings]:
-    async with offsets_service(log_config) as config:
-        yield config
-
-
-@pytest.fixture
-def topic(config: Settings, kafka_broker: KafkaBroker) -> Topic:
-    return Topic(config, kafka_broker)
 
 
 def member(protocol: Protocol, seen: Seen, tuning: Tuning = Tuning()) -> Consumer:  # noqa: B008 - immutable

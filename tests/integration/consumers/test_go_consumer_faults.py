@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Iterator
-from contextlib import closing
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -20,42 +17,14 @@ from tests.integration.consuming import (
     Topic,
     all_saved,
     last_of,
-    offsets_service,
     positions_of,
     saved,
     stored,
 )
-from tests.integration.go_consumer import Effects, Go, GoMember, Members, build
+from tests.integration.go_consumer import Effects, Go, GoMember, Members
 from tests.services import ServiceProcess, own_log, processes, until
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def go(tmp_path_factory: pytest.TempPathFactory) -> Go:
-    return build(tmp_path_factory.mktemp("go"))
-
-
-@pytest.fixture
-async def config(log_config: Settings) -> AsyncIterator[Settings]:
-    async with offsets_service(log_config) as config:
-        yield config
-
-
-@pytest.fixture
-def effects(tmp_path: Path) -> Effects:
-    return Effects(tmp_path / "effects")
-
-
-@pytest.fixture
-def members(go: Go, config: Settings, effects: Effects) -> Iterator[Members]:
-    with closing(Members(go, config, effects)) as members:
-        yield members
-
-
-@pytest.fixture
-def topic(config: Settings, kafka_broker: KafkaBroker) -> Topic:
-    return Topic(config, kafka_broker)
 
 
 async def code(member: GoMember) -> int:

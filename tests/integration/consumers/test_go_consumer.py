@@ -5,10 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
-from contextlib import closing
 from functools import partial
-from pathlib import Path
 
 import pytest
 
@@ -18,49 +15,20 @@ from eskit.kafka.murmur2 import partition
 from eskit.kafka.topics import topic_id
 from eskit.offsets import Commit
 from eskit.settings import Settings
-from infra.local.broker import KafkaBroker
 from tests.integration.consuming import (
     PARTITIONS,
     Topic,
     all_saved,
     last_of,
-    offsets_service,
     positions_of,
     saved,
 )
-from tests.integration.go_consumer import Effects, Go, Members, Publisher, build
+from tests.integration.go_consumer import Effects, Go, Members, Publisher
 from tests.services import until
 
 pytestmark = pytest.mark.slow
 
 KILLS = 4
-
-
-@pytest.fixture(scope="module")
-def go(tmp_path_factory: pytest.TempPathFactory) -> Go:
-    return build(tmp_path_factory.mktemp("go"))
-
-
-@pytest.fixture
-async def config(log_config: Settings) -> AsyncIterator[Settings]:
-    async with offsets_service(log_config) as config:
-        yield config
-
-
-@pytest.fixture
-def effects(tmp_path: Path) -> Effects:
-    return Effects(tmp_path / "effects")
-
-
-@pytest.fixture
-def members(go: Go, config: Settings, effects: Effects) -> Iterator[Members]:
-    with closing(Members(go, config, effects)) as members:
-        yield members
-
-
-@pytest.fixture
-def topic(config: Settings, kafka_broker: KafkaBroker) -> Topic:
-    return Topic(config, kafka_broker)
 
 
 def test_it_is_as_go_programmers_expect(go: Go) -> None:

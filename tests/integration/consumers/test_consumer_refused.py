@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 
 import confluent_kafka
 import pytest
@@ -22,23 +21,11 @@ from tests.integration.consuming import (
     Topic,
     collect,
     consuming,
-    offsets_service,
     ready,
 )
 from tests.services import until
 
 pytestmark = pytest.mark.real_kafka
-
-
-@pytest.fixture
-async def config(log_config: Settings) -> AsyncIterator[Settings]:
-    async with offsets_service(log_config) as config:
-        yield config
-
-
-@pytest.fixture
-def topic(config: Settings, kafka_broker: KafkaBroker) -> Topic:
-    return Topic(config, kafka_broker)
 
 
 async def test_a_session_that_the_brokers_refuse_ends_the_consumer(config: Settings, topic: Topic) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from functools import partial
 
 import pytest
@@ -20,7 +19,6 @@ from tests.integration.consuming import (
     collect,
     consuming,
     last_of,
-    offsets_service,
     positions_of,
     ready,
     saved,
@@ -28,17 +26,6 @@ from tests.integration.consuming import (
     stored,
 )
 from tests.services import until
-
-
-@pytest.fixture
-async def config(log_config: Settings) -> AsyncIterator[Settings]:
-    async with offsets_service(log_config) as config:
-        yield config
-
-
-@pytest.fixture
-def topic(config: Settings, kafka_broker: KafkaBroker) -> Topic:
-    return Topic(config, kafka_broker)
 
 
 async def test_every_event_once_in_order_and_the_offset_follows(config: Settings, topic: Topic) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,6 @@ from tests.integration.consuming import (
     Topic,
     all_saved,
     last_of,
-    offsets_service,
     partition_of,
     positions_of,
     saved,
@@ -30,12 +29,6 @@ from tests.services import ServiceProcess, until
 pytestmark = [pytest.mark.real_kafka, pytest.mark.slow]
 
 KILLS = 20
-
-
-@pytest.fixture
-async def config(log_config: Settings) -> AsyncIterator[Settings]:
-    async with offsets_service(log_config) as config:
-        yield config
 
 
 class Effects:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from functools import partial
 
@@ -17,15 +16,9 @@ from eskit.settings import Settings
 from infra.local.broker import KafkaBroker
 from infra.local.ports import free_port
 from offsets_svc.app import offsets_app
-from tests.integration.consuming import Topic, all_saved, collect, consuming, last_of, offsets_service, stored
+from tests.integration.consuming import Topic, all_saved, collect, consuming, last_of, stored
 from tests.integration.metrics_page import has, is_, metrics, scrape
 from tests.services import running, until
-
-
-@pytest.fixture
-async def config(log_config: Settings) -> AsyncIterator[Settings]:
-    async with offsets_service(log_config) as config:
-        yield config
 
 
 @pytest.fixture
