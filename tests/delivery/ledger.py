@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import AsyncConnection
@@ -56,6 +56,11 @@ class Ledger:
         for position, originator in self.effects():
             by_originator[originator].append(position)
         return all(found == sorted(set(found)) for found in by_originator.values())
+
+    async def rewrite(self, statement: LiteralString) -> None:
+        """Change rows that the consumer, on this event loop, may have locked: waiting must not hold the loop up."""
+        async with await AsyncConnection.connect(self.url, autocommit=True) as connection:
+            await connection.execute(statement)
 
     def sever(self) -> int:
         """Break every connection of the consumer, wherever it is; how many."""

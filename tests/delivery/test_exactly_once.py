@@ -105,14 +105,12 @@ async def test_a_zombies_transaction_is_rolled_back(bench: Bench) -> None:
     bench.add(range(100, 101))
     async with bench.running(ledger.consumer):
         await asyncio.wait_for(entered.wait(), 20)
-        with psycopg.connect(ledger.url, autocommit=True) as connection:
-            connection.execute("UPDATE ledger.eskit_progress SET epoch = epoch + 1000000")
+        await ledger.rewrite("UPDATE ledger.eskit_progress SET epoch = epoch + 1000000")
         gate.set()
         await until(lambda: ledger.consumer.stats.fenced)
         assert ledger.positions() == []
         # The view's epoch is ahead of any claim for good: that is a broken view, not a state to wait out.
-        with psycopg.connect(ledger.url, autocommit=True) as connection:
-            connection.execute("UPDATE ledger.eskit_progress SET epoch = 0")
+        await ledger.rewrite("UPDATE ledger.eskit_progress SET epoch = 0")
         await until(lambda: ledger.positions() == [100], 30)
 
 
