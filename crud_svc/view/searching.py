@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ PROGRESS = statement(PACKAGE, "progress")
 READY = statement(PACKAGE, "ready")
 
 INDEXES_KEPT_S = 1.0
+UNKNOWN_S = 0.05
 EVERY = 2**62
 
 
@@ -57,13 +59,19 @@ class Search:
 
     async def page(self, listing: Listing, place: Place | None, limit: int, *, with_body: bool, wait_s: float) -> Found:
         """A page. Waits up to `wait_s` for the view. Raises IndexNeeded, Unavailable."""
+        deadline = time.monotonic() + wait_s
         ends = await self._asking.ends()
         await self.require_served(listing)
         query, values = page(listing, place, limit=limit + 1, with_body=with_body)
         values |= self._at
         progress, found = _read(await self._database.rows(query, values), limit)
         if wait_s > 0 and not reached(ends, progress):
-            await self._waiting.until(ends, wait_s)
+            while ends.last is None and time.monotonic() + UNKNOWN_S < deadline:
+                # The relay has much to publish, or has yet to say where the partitions end.
+                await asyncio.sleep(UNKNOWN_S)
+                ends = await self._asking.ends()
+            if ends.last is not None:
+                await self._waiting.until(ends, deadline - time.monotonic())
             progress, found = _read(await self._database.rows(query, values), limit)
         return Found(found, position(ends, progress), not reached(ends, progress))
 
