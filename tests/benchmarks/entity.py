@@ -82,7 +82,8 @@ def _fold(rounds: int) -> None:
         for payload in payloads:
             json.loads(payload)
 
-    ours, bare = [], []
+    ours: list[float] = []
+    bare: list[float] = []
     for _ in range(max(rounds, 5)):
         for what, times in ((fold, ours), (parse, bare)):
             started = time.perf_counter()
