@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.sql import Composed
 
 from crud_svc.view.consumer import target
 from eskit.errors import SettingsError, Unavailable
@@ -49,14 +48,14 @@ class ViewDatabase:
 
         return await use(self._pool, guarded)
 
-    async def rows(self, query: str | Composed, values: dict[str, Any]) -> list[Row]:
+    async def rows(self, text: str, values: dict[str, Any]) -> list[Row]:
         """What a query answers."""
-        return await self.use(lambda connection: rows(connection, query, values))
+        return await self.use(lambda connection: rows(connection, text, values))
 
 
-async def rows(connection: AsyncConnection, query: Any, values: dict[str, Any]) -> list[Row]:
-    """What a query answers. Never prepared: a plan for any values could use no declared index."""
-    return await (await connection.execute(query, values, prepare=False)).fetchall()
+async def rows(connection: AsyncConnection, text: str, values: dict[str, Any]) -> list[Row]:
+    """What a query answers."""
+    return await (await connection.execute(text.encode(), values, prepare=True)).fetchall()
 
 
 @asynccontextmanager
@@ -89,6 +88,8 @@ def _conninfo(settings: Settings) -> str:
         "search_path": f"{target(settings).schema},pg_temp",
         "statement_timeout": f"{settings.statement_timeout_s * 1000:.0f}",
         "default_transaction_read_only": "on",
+        # A plan for any values could use no declared index: each is for one type and for fields, both values here.
+        "plan_cache_mode": "force_custom_plan",
         "jit": "off",
     }
     ours = {"connect_timeout": connections.CONNECT_S, "keepalives_idle": 10, "keepalives_interval": 3,

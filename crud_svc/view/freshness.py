@@ -9,7 +9,7 @@ from typing import Any
 from eskit.errors import EskitError
 from eventstore_svc.store import Ends
 
-POLL_S = 0.004
+POLL_S = 0.008
 
 Progress = Mapping[int, int]
 """Of each partition, the position of the last event that is in the view."""
@@ -63,6 +63,8 @@ class Waiting:
 
     async def until(self, ends: Ends, seconds: float) -> None:
         """Return when the view has reached these ends, or when time is up. Raises what `look` raises."""
+        if ends.last is None:
+            return
         waiter = asyncio.get_running_loop().create_future()
         self._waiters[waiter] = ends
         if self._looking is None or self._looking.done():

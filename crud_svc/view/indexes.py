@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from typing import Annotated, NamedTuple
+from typing import Annotated, LiteralString, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -22,7 +22,7 @@ MAX_FIELDS = 4
 MAX_INDEXES = 10
 
 RELATION_PREFIX = "entities_by_"
-KEY = 'sort_key(search #> {}::text[]) COLLATE "C"'
+KEY: LiteralString = 'sort_key(search #> {}::text[]) COLLATE "C"'
 
 Name = Annotated[str, Meta(pattern="^[0-9a-f]{16}$")]
 FieldText = Annotated[str, Meta(min_length=1, max_length=201)]

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import msgspec
 from psycopg import AsyncConnection
 
 from crud_svc.view.access import needed, paths
 from crud_svc.view.consumer import NAME, PACKAGE
 from crud_svc.view.cursors import Place
-from crud_svc.view.database import Row, ViewDatabase, rows
-from crud_svc.view.freshness import Asking, Progress, Waiting, position, reached
+from crud_svc.view.database import ViewDatabase, rows
+from crud_svc.view.freshness import POLL_S, Asking, Progress, Waiting, position, reached
 from crud_svc.view.indexes import Index, index_of
 from crud_svc.view.listing import Entity, Listing, Page
 from crud_svc.view.statements import counted, estimated, page
 from eskit.errors import IndexNeeded, Unavailable
 from eskit.postgres.statements import statement
 from eskit.settings import Settings
-from eventstore_svc.store import EventStore
+from eventstore_svc.store import Ends, EventStore
 
 PROGRESS = statement(PACKAGE, "progress")
 READY = statement(PACKAGE, "ready")
@@ -56,24 +57,43 @@ class Search:
         self._asking = Asking(store.ends)
         self._waiting = Waiting(self._progress)
         self._known: dict[str, Known] = {}
+        self._behind = False
 
     async def page(self, listing: Listing, place: Place | None, limit: int, *, with_body: bool, wait_s: float) -> Found:
         """A page. Waits up to `wait_s` for the view. Raises IndexNeeded, Unavailable."""
         deadline = time.monotonic() + wait_s
-        ends = await self._asking.ends()
         await self.require_served(listing)
         query, values = page(listing, place, limit=limit + 1, with_body=with_body)
         values |= self._at
-        progress, found = _read(await self._database.rows(query, values), limit)
-        if wait_s > 0 and not reached(ends, progress):
-            while ends.last is None and time.monotonic() + UNKNOWN_S < deadline:
-                # The relay has much to publish, or has yet to say where the partitions end.
-                await asyncio.sleep(UNKNOWN_S)
-                ends = await self._asking.ends()
-            if ends.last is not None:
-                await self._waiting.until(ends, deadline - time.monotonic())
-            progress, found = _read(await self._database.rows(query, values), limit)
+        if self._behind and wait_s > 0:
+            # Where others had to wait just now, a page at once would most likely be read in vain.
+            ends = await self._reached(await self._asking.ends(), deadline)
+            progress, found = await self._page(query, values, limit)
+        else:
+            # Side by side: a page that has the ends as they are has them, whichever of the two was read first.
+            (progress, found), ends = await asyncio.gather(self._page(query, values, limit), self._asking.ends())
+            if wait_s > 0 and not reached(ends, progress):
+                ends = await self._reached(ends, deadline)
+                progress, found = await self._page(query, values, limit)
         return Found(found, position(ends, progress), not reached(ends, progress))
+
+    async def _reached(self, ends: Ends, deadline: float) -> Ends:
+        """Wait for the view; for which ends, should they not have been known before."""
+        began = time.monotonic()
+        while ends.last is None and time.monotonic() + UNKNOWN_S < deadline:
+            # The relay has much to publish, or has yet to say where the partitions end.
+            await asyncio.sleep(UNKNOWN_S)
+            ends = await self._asking.ends()
+        await self._waiting.until(ends, deadline - time.monotonic())
+        self._behind = time.monotonic() - began > POLL_S
+        return ends
+
+    async def _page(self, text: str, values: dict[str, Any], limit: int) -> tuple[Progress, Page]:
+        found = await self._database.rows(text, values)
+        progress = {int(number): last for number, last in msgspec.json.decode(found[0][0]).items()}
+        entities = [Entity._make((*row[1:8], tuple(row[8]))) for row in found if row[1] is not None]
+        more = len(entities) > limit
+        return progress, Page(entities[:limit], entities[limit - 1].place if more else None)
 
     async def count(self, listing: Listing, *, exact: bool) -> int:
         """How many entities the list has, or about how many. Raises Unavailable."""
@@ -86,6 +106,8 @@ class Search:
 
     async def require_served(self, listing: Listing) -> None:
         """Refuse what would look at too many entities: raises IndexNeeded, which names the index to declare."""
+        if not listing.conditions and not listing.sort:
+            return
         known = await self._indexes(listing.entity_type)
         ways = paths(listing, known.ready)
         if any(way.straight for way in ways):
@@ -138,10 +160,3 @@ class Search:
     async def close(self) -> None:
         """Stop what works beside."""
         await self._waiting.close()
-
-
-def _read(found: list[Row], limit: int) -> tuple[Progress, Page]:
-    progress = {int(number): last for number, last in found[0][0].items()}
-    entities = [Entity._make((*row[1:8], tuple(row[8]))) for row in found if row[1] is not None]
-    more = len(entities) > limit
-    return progress, Page(entities[:limit], entities[limit - 1].place if more else None)

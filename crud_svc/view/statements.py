@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import count
-from typing import Any, LiteralString
-
-from psycopg import sql
-from psycopg.sql import SQL, Composable, Composed
+from collections.abc import Iterable, Iterator
+from typing import Any, LiteralString, NamedTuple
 
 from crud_svc.documents.exact_json import encode
 from crud_svc.view.cursors import Place
@@ -16,91 +12,82 @@ from crud_svc.view.filters import Condition
 from crud_svc.view.indexes import KEY
 from crud_svc.view.keys import ABSENT, KEY_CHARS, NUMBERS, STRINGS, Scalar, after_all, sort_key
 from crud_svc.view.listing import Listing
+from eskit.postgres.statements import statement
 
-# The outer order only keeps what the inner one has made.
-PAGE: LiteralString = """
-WITH progress AS (
-    SELECT coalesce(json_object_agg(partition, coalesce(position, 0)), '{{}}') AS reached
-      FROM eskit_progress WHERE consumer = %(consumer)s AND topic = %(topic)s
-), page AS (
-    SELECT id, version, position, (extract(epoch FROM created_at) * 1000000)::bigint AS created_us,
-           (extract(epoch FROM modified_at) * 1000000)::bigint AS modified_us, deleted_at,
-           CASE WHEN %(with_body)s THEN body END AS body, ARRAY[{keys}]::text[] AS keys, row_number() OVER () AS nr
-      FROM (SELECT * FROM entities WHERE {wanted} ORDER BY {order} LIMIT %(limit)s) AS found
-)
-SELECT progress.reached, page.id, page.version, page.position, page.created_us, page.modified_us, page.deleted_at,
-       page.body, page.keys
-  FROM progress LEFT JOIN page ON true
- ORDER BY page.nr"""
-
+PAGE = statement("crud_svc.view", "page")
 COUNT: LiteralString = "SELECT count(*) FROM (SELECT FROM entities WHERE {wanted} LIMIT %(most)s) AS found"
 EXPLAIN: LiteralString = "EXPLAIN (FORMAT JSON) SELECT FROM entities WHERE {wanted}"
 
-_OPERATORS = {"gt": SQL(">"), "gte": SQL(">="), "lt": SQL("<"), "lte": SQL("<=")}
+_OPERATORS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+
+
+class Query(NamedTuple):
+    """A statement and its parameters."""
+
+    text: str
+    values: dict[str, Any]
 
 
 class Parts:
-    """Pieces of one statement, and the parameters they have got."""
+    """Pieces of one statement, and the parameters they have got. The pieces are ours: they hold names of parameters."""
 
     def __init__(self, **values: Any) -> None:
         """`values`: parameters that the statement has beside."""
         self.values = values
-        self._numbers = count()
 
-    def value(self, given: Any) -> Composable:
-        """A parameter's place."""
-        name = f"p{next(self._numbers)}"
+    def value(self, given: Any) -> str:
+        """The place of a parameter."""
+        name = f"p{len(self.values)}"
         self.values[name] = given
-        return sql.Placeholder(name)
+        return f"%({name})s"
 
-    def key(self, field: Field) -> Composable:
+    def key(self, field: Field) -> str:
         """What an index has of a field."""
-        return SQL(KEY).format(self.value(list(field.steps)))
+        return KEY.format(self.value(list(field.steps)))
 
-    def search(self, field: Field) -> Composable:
+    def search(self, field: Field) -> str:
         """A field as jsonb."""
-        return SQL("(search #> {}::text[])").format(self.value(list(field.steps)))
+        return f"(search #> {self.value(list(field.steps))}::text[])"
 
-    def text(self, field: Field) -> Composable:
+    def text(self, field: Field) -> str:
         """A field as text."""
-        return SQL('((search #>> {}::text[]) COLLATE "C")').format(self.value(list(field.steps)))
+        return f'((search #>> {self.value(list(field.steps))}::text[]) COLLATE "C")'
 
-    def json(self, value: Scalar) -> Composable:
+    def json(self, value: Scalar) -> str:
         """A value as jsonb."""
-        return SQL("{}::jsonb").format(self.value(encode(value).decode()))
+        return f"{self.value(encode(value).decode())}::jsonb"
 
-    def wanted(self, listing: Listing, conditions: Iterable[Condition]) -> Composed:
+    def wanted(self, listing: Listing, conditions: Iterable[Condition]) -> str:
         """Which entities: of the type, there (or deleted), and what meets these conditions."""
-        pieces: list[Composable] = [SQL("entity_type = {}").format(self.value(listing.entity_type))]
+        pieces = [f"entity_type = {self.value(listing.entity_type)}"]
         if not listing.deleted:
-            pieces.append(SQL("deleted_at = 0"))
+            pieces.append("deleted_at = 0")
         for condition in conditions:
             pieces += self.condition(condition)
-        return SQL(" AND ").join(pieces)
+        return " AND ".join(pieces)
 
-    def condition(self, one: Condition) -> Iterator[Composable]:
+    def condition(self, one: Condition) -> Iterator[str]:
         """First what an index can find by its short keys, then what is exact."""
         match one.op:
             case "exists":
-                sign = SQL(">" if one.values[0] else "=")
-                yield SQL("{} {} {}").format(self.key(one.field), sign, self.value(ABSENT))
+                yield f"{self.key(one.field)} {'>' if one.values[0] else '='} {self.value(ABSENT)}"
             case "eq":
-                yield SQL("{} = {}").format(self.key(one.field), self.value(sort_key(one.values[0])))
-                yield SQL("{} = {}").format(self.search(one.field), self.json(one.values[0]))
+                yield f"{self.key(one.field)} = {self.value(sort_key(one.values[0]))}"
+                yield f"{self.search(one.field)} = {self.json(one.values[0])}"
             case "in":
                 keys = [sort_key(value) for value in one.values]
                 texts = [encode(value).decode() for value in one.values]
-                yield SQL("{} = ANY({}::text[])").format(self.key(one.field), self.value(keys))
-                yield SQL("{} = ANY({}::jsonb[])").format(self.search(one.field), self.value(texts))
+                yield f"{self.key(one.field)} = ANY({self.value(keys)}::text[])"
+                yield f"{self.search(one.field)} = ANY({self.value(texts)}::jsonb[])"
             case "prefix":
                 prefix = str(one.values[0])
                 start = STRINGS + prefix[:KEY_CHARS]
                 yield from self.between(one.field, start, after_all(start))
-                yield SQL("starts_with({}, {}::text)").format(self.text(one.field), self.value(prefix))
+                yield f"starts_with({self.text(one.field)}, {self.value(prefix)}::text)"
             case _:
                 yield from self.compared(one)
 
-    def compared(self, one: Condition) -> Iterator[Composable]:
+    def compared(self, one: Condition) -> Iterator[str]:
         """gt, gte, lt, lte: of values of the same type."""
         bound = one.values[0]
         first = STRINGS if isinstance(bound, str) else NUMBERS
@@ -111,59 +98,50 @@ class Parts:
             # The key of a long string is that of all that begin so.
             yield from self.between(one.field, first, after_all(key))
         if isinstance(bound, str):
-            yield SQL("{} {} {}::text").format(self.text(one.field), _OPERATORS[one.op], self.value(bound))
+            yield f"{self.text(one.field)} {_OPERATORS[one.op]} {self.value(bound)}::text"
         else:
-            yield SQL("{} {} {}").format(self.search(one.field), _OPERATORS[one.op], self.json(bound))
+            yield f"{self.search(one.field)} {_OPERATORS[one.op]} {self.json(bound)}"
 
-    def between(self, field: Field, first: str, behind: str) -> Iterator[Composable]:
+    def between(self, field: Field, first: str, behind: str) -> Iterator[str]:
         """Keys from one to another, which is not among them."""
-        yield SQL("{} >= {}").format(self.key(field), self.value(first))
-        yield SQL("{} < {}").format(self.key(field), self.value(behind))
+        yield f"{self.key(field)} >= {self.value(first)}"
+        yield f"{self.key(field)} < {self.value(behind)}"
 
-    def after(self, listing: Listing, place: Place) -> Composable:
+    def after(self, listing: Listing, place: Place) -> str:
         """What comes behind a place in the order."""
-        columns: list[Composable] = [*(self.key(key.field) for key in listing.sort), SQL("id")]
-        values = [*place.keys, place.id]
-        descending = listing.descending
-        signs = [SQL("<") if down else SQL(">") for down in descending]
-        if len(set(descending)) == 1:
+        columns = [*(self.key(key.field) for key in listing.sort), "id"]
+        values = [self.value(value) for value in (*place.keys, place.id)]
+        signs = ["<" if down else ">" for down in listing.descending]
+        if len(set(signs)) == 1:
             # One comparison of rows: an index that has the order begins right there.
-            return SQL("({}) {} ({})").format(SQL(", ").join(columns), signs[0],
-                                              SQL(", ").join(self.value(value) for value in values))  # fmt: skip
-        choices = [
-            SQL(" AND ").join(
-                [
-                    *(SQL("{} = {}").format(columns[n], self.value(values[n])) for n in range(last)),
-                    SQL("{} {} {}").format(columns[last], signs[last], self.value(values[last])),
-                ]
-            )
-            for last in range(len(columns))
-        ]
+            return f"({', '.join(columns)}) {signs[0]} ({', '.join(values)})"
+        choices = []
+        for last in range(len(columns)):
+            same = [f"{columns[n]} = {values[n]}" for n in range(last)]
+            choices.append(" AND ".join([*same, f"{columns[last]} {signs[last]} {values[last]}"]))
         # The same is said of the first key once more, for the index.
-        bound = SQL("{} {}= {}").format(columns[0], signs[0], self.value(values[0]))
-        return SQL("({} AND (({})))").format(bound, SQL(") OR (").join(choices))
+        return f"({columns[0]} {signs[0]}= {values[0]} AND (({') OR ('.join(choices)})))"
 
 
-def page(listing: Listing, place: Place | None, *, limit: int, with_body: bool) -> tuple[Composed, dict[str, Any]]:
+def page(listing: Listing, place: Place | None, *, limit: int, with_body: bool) -> Query:
     """The statement of a page that begins behind a place; its parameters, but for `consumer` and `topic`."""
     parts = Parts(limit=limit, with_body=with_body)
     wanted = parts.wanted(listing, listing.conditions)
     if place is not None:
-        wanted = SQL(" AND ").join([wanted, parts.after(listing, place)])
-    directions = [SQL("DESC") if down else SQL("ASC") for down in listing.descending]
-    columns: Sequence[Composable] = [*(parts.key(key.field) for key in listing.sort), SQL("id")]
-    order = SQL(", ").join(SQL("{} {}").format(*pair) for pair in zip(columns, directions, strict=True))
-    keys = SQL(", ").join(parts.key(key.field) for key in listing.sort)
-    return SQL(PAGE).format(keys=keys, wanted=wanted, order=order), parts.values
+        wanted = f"{wanted} AND {parts.after(listing, place)}"
+    columns = [parts.key(key.field) for key in listing.sort]
+    directions = [" DESC" if down else "" for down in listing.descending]
+    order = ", ".join(column + way for column, way in zip([*columns, "id"], directions, strict=True))
+    return Query(PAGE.format(keys=", ".join(columns), wanted=wanted, order=order), parts.values)
 
 
-def counted(listing: Listing, conditions: Iterable[Condition], most: int) -> tuple[Composed, dict[str, Any]]:
+def counted(listing: Listing, conditions: Iterable[Condition], most: int) -> Query:
     """The statement that counts what meets these conditions, up to a number."""
     parts = Parts(most=most)
-    return SQL(COUNT).format(wanted=parts.wanted(listing, conditions)), parts.values
+    return Query(COUNT.format(wanted=parts.wanted(listing, conditions)), parts.values)
 
 
-def estimated(listing: Listing) -> tuple[Composed, dict[str, Any]]:
+def estimated(listing: Listing) -> Query:
     """The statement whose plan says about how many entities there are."""
     parts = Parts()
-    return SQL(EXPLAIN).format(wanted=parts.wanted(listing, listing.conditions)), parts.values
+    return Query(EXPLAIN.format(wanted=parts.wanted(listing, listing.conditions)), parts.values)

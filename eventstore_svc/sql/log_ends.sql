@@ -8,8 +8,8 @@ WITH waiting AS (
                          ORDER BY position
                          LIMIT %(most)s)
 )
-SELECT (SELECT coalesce(max(position), 0) FROM events),
+SELECT (SELECT coalesce(max(position), 0) FROM events) AS head,
        (SELECT partitions FROM relay_topic),
        (SELECT array_agg(position ORDER BY partition) FROM relay_ends),
        (SELECT array_agg(position ORDER BY position) FROM waiting),
-       (SELECT array_agg(originator_id ORDER BY position) FROM waiting)
+       (SELECT json_agg(originator_id ORDER BY position)::text FROM waiting)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import msgspec
 from psycopg import AsyncConnection
 
 from eskit.errors import Unavailable
 from eskit.kafka.murmur2 import partition
 from eskit.postgres.connections import Pool, use
 from eskit.postgres.statements import statement
+from eventstore_svc.store.arrays import numbers
+from eventstore_svc.store.fetching import Fetcher
 
-LOG_ENDS = statement("eventstore_svc", "log_ends")
 SIGNING_KEY = statement("eventstore_svc", "signing_key")
 
 MOST_WAITING = 2000
@@ -24,25 +26,20 @@ class Ends(NamedTuple):
     last: tuple[int, ...] | None  # its last position in each partition; None: not known, much has yet to be published
 
 
-async def ends(pool: Pool) -> Ends:
+async def ends(fetcher: Fetcher) -> Ends:
     """The log's ends as of now. Raises Unavailable."""
-
-    async def find(connection: AsyncConnection) -> Ends:
-        async with connection.cursor(binary=True) as cursor:
-            await cursor.execute(LOG_ENDS, {"most": MOST_WAITING})
-            row = await cursor.fetchone()
-        head, partitions, known, positions, ids = row or (0, None, None, None, None)
-        if head == 0:
-            return Ends(0, ())
-        if partitions is None or known is None or len(known) != partitions or len(positions or ()) == MOST_WAITING:
-            return Ends(head, None)
-        last = list(known)
-        for position, originator_id in zip(positions or (), ids or (), strict=True):
-            where = partition(originator_id, partitions)
-            last[where] = max(last[where], position)
-        return Ends(head, tuple(last))
-
-    return await use(pool, find)
+    row = await fetcher.fetch("log_ends", {"most": MOST_WAITING})
+    head, partitions = row.number(0, 0), row.number(0, 1)
+    if head == 0:
+        return Ends(0, ())
+    last, waiting = numbers(row.bytes(0, 2)), numbers(row.bytes(0, 3))
+    if not partitions or len(last) != partitions or len(waiting) == MOST_WAITING:
+        return Ends(head, None)
+    ids: list[str] = msgspec.json.decode(row.bytes(0, 4) or b"[]")
+    for position, originator_id in zip(waiting, ids, strict=True):
+        where = partition(originator_id, partitions)
+        last[where] = max(last[where], position)
+    return Ends(head, tuple(last))
 
 
 async def signing_key(pool: Pool) -> bytes:

@@ -148,7 +148,7 @@ class EventStore:
 
     async def ends(self) -> Ends:
         """Where the log ends in each partition of its topic."""
-        return await ends.ends(self._pool)
+        return await ends.ends(self.pages.fetcher)
 
     async def signing_key(self) -> bytes:
         """What services of this log sign with; the same for all of them."""

@@ -55,7 +55,8 @@ class Pages:
 
     def __init__(self, pool: Pool) -> None:
         """On the pool of the store."""
-        self._fetch = Fetcher(pool).fetch
+        self.fetcher = Fetcher(pool)
+        self._fetch = self.fetcher.fetch
 
     async def stream(
         self, stream: tuple[str, str], *, from_version: int, to_version: int, limit: int, forward: bool = True

@@ -113,7 +113,7 @@ async def test_sorts_page_by_page(people: Lists, limit: int) -> None:
     for sort, wanted in SORTS:
         assert await people.ids(sort=sort, limit=limit) == wanted, sort
         assert await people.ids(sort=sort, limit=limit, position=head) == wanted, sort
-    assert await people.ids(limit=limit) == sorted(PEOPLE) + ["gil"]
+    assert await people.ids(limit=limit) == [*sorted(PEOPLE), "gil"]
     assert await people.ids(limit=limit, sort="-age", filter__age="30") == ["bob", "ann"]
 
 

@@ -1,4 +1,4 @@
-"""The entity view is the fold of the log, whoever keeps it and whatever happens to him; and what lists say meanwhile."""
+"""The entity view is the fold of the log, whoever keeps it and whatever happens; and what lists say meanwhile."""
 
 from __future__ import annotations
 

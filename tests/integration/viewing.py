@@ -89,19 +89,21 @@ async def view_process(config: Settings) -> AsyncIterator[str]:
 @asynccontextmanager
 async def relayed(log_config: Settings) -> AsyncIterator[Settings]:
     """A relay and an offsets service for a log."""
-    async with offsets_service(log_config) as config:
-        async with working(relay_app(config), config, "relay_port", relay_work):
-            yield config
+    async with offsets_service(log_config) as config, working(relay_app(config), config, "relay_port", relay_work):
+        yield config
 
 
 @asynccontextmanager
 async def viewed(log_config: Settings, **changes: Any) -> AsyncIterator[Lists]:
     """All of it."""
-    async with relayed(replace(log_config, **changes)) as config:  # noqa: SIM117 - the others need its answer
-        async with view_process(config), crud_service(config) as crud:
-            lists = Lists(crud, config)
-            await until(lists.there)
-            yield lists
+    async with (
+        relayed(replace(log_config, **changes)) as config,
+        view_process(config),
+        crud_service(config) as crud,
+    ):
+        lists = Lists(crud, config)
+        await until(lists.there)
+        yield lists
 
 
 Row = tuple[str, str, int, int, int, str]
@@ -141,7 +143,7 @@ async def caught_up(config: Settings, store: EventStore, timeout_s: float = 60.0
         text = f"SELECT partition, coalesce(position, 0) FROM {config.schema('entity_view')}.eskit_progress"
         try:
             async with await psycopg.AsyncConnection.connect(config.database_url, autocommit=True) as connection:
-                progress = dict(await (await connection.execute(text.encode())).fetchall())
+                progress: dict[int, int] = dict(await (await connection.execute(text.encode())).fetchall())
         except psycopg.errors.UndefinedTable:
             return False
         return reached(await store.ends(), progress)
