@@ -12,10 +12,13 @@ from crud_svc.documents.exact_json import parse_stored
 from crud_svc.documents.state import Fold, State
 from crud_svc.entities.target import Target
 from crud_svc.snapshots.snapshotter import FORMAT, Snapshotter
-from eskit.errors import NotFound
+from eskit import logs
+from eskit.errors import NotFound, SchemaMismatch
 from eskit.events import Stored
 from eventstore_svc.store import LAST_VERSION, EventStore, Fetcher, Rows
 from eventstore_svc.store.arrays import MICROS_2000
+
+log = logs.get(__name__)
 
 # Of one query; a longer stream without a snapshot takes several.
 PAGE_EVENTS = 1000
@@ -85,7 +88,12 @@ class Reader:
 
     async def _fold(self, target: Target, version: int) -> Folded:
         progress = _Progress()
-        progress.add(await self._page(target, 0, version))
+        try:
+            progress.add(await self._page(target, 0, version))
+        except SchemaMismatch as error:
+            # Snapshots are a cache: without their table reads are slow, and right.
+            log.warning("snapshots cannot be read, all events are", error=error.detail)
+            return Folded(await self.refolded(target, version), 0, 0)
         if progress.more:
             await self._fold_long(progress, target, version)
         return Folded(progress.fold.state(), progress.events, progress.bytes)
