@@ -205,7 +205,7 @@ def _content(content: Content) -> dict[str, Any]:
         entry: dict[str, Any] = {"schema": schema if json or kinds == (str,) else {"type": "string"}}
         if not json and kinds != (str,):
             entry["schema"]["description"] = "Lines, each: " + " or ".join(f"`{one.__name__}`" for one in kinds)
-        if content.example is not None and json:
+        if content.example is not None and json and not found:
             entry["example"] = content.example
         found[media_type] = entry
     return found
