@@ -197,7 +197,7 @@ def _header(text: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _content(content: Content) -> dict[str, Any]:
-    found = {}
+    found: dict[str, Any] = {}
     for media_type, kinds in content.choices():
         schemas = msgspec.json.schema_components(kinds, ref_template=_REF)[0]
         schema = schemas[0] if len(schemas) == 1 else {"anyOf": list(schemas)}
