@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -39,8 +40,28 @@ class Shape(Generic[T]):
             raise DocumentMismatch(message) from error
 
     def plain(self, document: T) -> Any:
-        """As dictionaries, lists and numbers: what its JSON says."""
+        """As dictionaries, lists and numbers: what its JSON says, with every default of a class."""
+        _complete(document)
         return msgspec.json.decode(self.encode(document))
+
+
+def _complete(value: Any) -> None:
+    """Give dataclasses the attributes that only their class has.
+
+    msgspec leaves a default where it is, in the class, and encodes what stands in the object: the same document would
+    have one JSON when it was decoded and another when it was made.
+    """
+    if isinstance(value, dict):
+        inner: Iterable[Any] = value.values()
+    elif dataclasses.is_dataclass(value) and hasattr(value, "__dict__"):
+        own = vars(value)
+        for field in dataclasses.fields(value):
+            own.setdefault(field.name, getattr(value, field.name))
+        inner = own.values()
+    else:
+        inner = value if isinstance(value, (list, tuple)) else ()
+    for one in inner:
+        _complete(one)
 
 
 def _pydantic(kind: Any) -> Callable[[bytes], Any]:
