@@ -1,14 +1,11 @@
-"""The shapes of entities, as REST answers them: the CRUD service and its client share them.
-
-Times are text: RFC 3339, UTC, six digits.
-"""
+"""What the CRUD service answers about entities: the service encodes these shapes, its client decodes them."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -20,7 +17,7 @@ class Written(msgspec.Struct, frozen=True):
 
 
 class FieldChange(msgspec.Struct, frozen=True):
-    """One field that an event changed: a JSON pointer, and its value before and after; UNSET where there was none."""
+    """One field that an event changed: a JSON pointer, and its value before and after; left out where it had none."""
 
     path: str
     old: Any | UnsetType = UNSET
@@ -28,7 +25,7 @@ class FieldChange(msgspec.Struct, frozen=True):
 
 
 class HistoryEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """One event of an entity. An event that the CRUD service did not write has no changes."""
+    """One event of an entity. One that the CRUD service did not write has no changes. Times are RFC 3339, UTC."""
 
     version: int
     position: int
@@ -45,25 +42,25 @@ class HistoryEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HistoryPage(msgspec.Struct, frozen=True):
-    """A page of a history; `next` is the `from_version` to go on with, null at the end."""
+    """Events in the order asked for; `next` is the `from_version` to go on with, null at the end."""
 
     events: list[HistoryEvent]
     next: int | None
 
 
-class FieldOrigin(msgspec.Struct, frozen=True, kw_only=True):
-    """A field of a document: a JSON pointer, its value, and which version set it, when, on whose behalf."""
+class BlamedField(msgspec.Struct, frozen=True):
+    """A field as it is, and the event that has set it; null: one before those that were looked at."""
 
     path: str
-    value: Any
-    version: int
-    event_id: str
-    user: str | None
-    recorded_at: str
+    value: Annotated[msgspec.Raw, Meta(extra_json_schema={})]
+    version: int | None = None
+    event_id: str | None = None
+    user: str | None = None
+    recorded_at: str | None = None
 
 
 class Blame(msgspec.Struct, frozen=True):
-    """Where each field of a document comes from, as of a version."""
+    """The fields of a document as of a version, in its order."""
 
     version: int
-    fields: list[FieldOrigin]
+    fields: list[BlamedField]

@@ -8,7 +8,7 @@ from typing import Any, Unpack
 import msgspec
 
 from eskit.client.event_types import Direction
-from eskit.client.http import Connections, Limits, query, segment
+from eskit.client.http import Answer, Connections, Limits, query, segment
 from eskit.client.service import ServiceClient
 from eskit.entities import Blame, HistoryEvent, HistoryPage
 
@@ -40,7 +40,7 @@ class EntityHistory(ServiceClient):
 
         Raises NotFound.
         """
-        asked = query(from_version=from_version, limit=limit, direction=_unusual(direction), field=field)
+        asked = query(from_version=from_version, limit=limit, direction=direction, field=field)
         return await self.read(_history, self.call("GET", f"{self._one(ident)}/history{asked}"))
 
     async def whole_history(
@@ -59,14 +59,17 @@ class EntityHistory(ServiceClient):
         """Which version set each field of the document, as it is or as it was at a version; raises NotFound."""
         return await self.read(_blame, self.call("GET", f"{self._one(ident)}/blame{query(version=version)}"))
 
-    async def diff(self, ident: str, from_version: int, to_version: int) -> list[dict[str, Any]]:
-        """The JSON Patch that leads from one version to another; raises NotFound."""
-        asked = query(**{"from": from_version, "to": to_version})
-        return await self.read(_operations, self.call("GET", f"{self._one(ident)}/diff{asked}"))
+    async def diff(self, ident: str, from_version: int, to_version: int | None = None) -> list[dict[str, Any]]:
+        """The JSON Patch that leads from one version to another, by default to the present one; raises NotFound."""
+        return await self.read(_operations, self._diff(ident, from_version, to_version, "json-patch"))
+
+    async def diff_as_text(self, ident: str, from_version: int, to_version: int | None = None) -> str:
+        """The same as lines for people."""
+        return (await self._diff(ident, from_version, to_version, "text")).body.decode()
+
+    async def _diff(self, ident: str, from_version: int, to_version: int | None, form: str) -> Answer:
+        asked = query(**{"from": from_version, "to": to_version}, format=form)
+        return await self.call("GET", f"{self._one(ident)}/diff{asked}")
 
     def _one(self, ident: str) -> str:
         return f"{self._all}/{segment(ident)}"
-
-
-def _unusual(direction: Direction) -> Direction | None:
-    return None if direction == "forward" else direction
