@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
-from crud_svc.app import crud_app
 from eskit.client import About, Connections, Entities
 from eskit.errors import Deleted, DocumentMismatch, NotFound, PreconditionFailed
-from eskit.settings import Settings
-from tests.services import running
 
 
 @dataclass
 class Counter:
     count: int = 0
     note: str | None = None
-
-
-@pytest.fixture
-async def crud(config: Settings) -> AsyncIterator[Connections]:
-    async with running(crud_app(config), config, "crud_port") as url, Connections(url, patience_s=5) as opened:
-        yield opened
 
 
 @pytest.fixture
