@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 from crud_svc.documents.exact_json import parse_stored
 from crud_svc.documents.state import Fold, State
 from crud_svc.entities.target import Target
-from crud_svc.snapshots.snapshotter import FORMAT, Snapshotter
+from crud_svc.snapshots.snapshotter import FORMAT, Offer
 from eskit import logs
 from eskit.errors import NotFound, SchemaMismatch
 from eskit.events import Stored
@@ -47,11 +47,11 @@ class Folded(NamedTuple):
 class Reader:
     """Reads entities. Raises Unavailable."""
 
-    def __init__(self, fetcher: Fetcher, store: EventStore, snapshotter: Snapshotter) -> None:
-        """`fetcher`: of statements of this package; snapshots are written by the way, where they would have helped."""
+    def __init__(self, fetcher: Fetcher, store: EventStore, offer: Offer) -> None:
+        """`fetcher`: of statements of this package; `offer` is given every state that was read, for a snapshot."""
         self._fetcher = fetcher
         self._store = store
-        self._snapshotter = snapshotter
+        self._offer = offer
         self._long: WeakValueDictionary[Target, _Long] = WeakValueDictionary()
 
     async def state(self, target: Target, place: Place = NOW) -> State:
@@ -64,7 +64,7 @@ class Reader:
                 return State()
             version = min(version, seen)
         folded = await self._fold(target, version)
-        self._snapshotter.offer(target, *folded, latest=version == LAST_VERSION)
+        self._offer(target, *folded, latest=version == LAST_VERSION)
         return folded.state
 
     async def refolded(self, target: Target, version: int = LAST_VERSION) -> State:
