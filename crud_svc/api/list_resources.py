@@ -36,11 +36,16 @@ class CursorKey:
 CURSOR_KEY: web.AppKey[CursorKey] = web.AppKey("cursor_key", CursorKey)
 
 
-async def opened(app: web.Application) -> AsyncIterator[None]:
-    """The view's database, and the lists' metric."""
+def prepare(app: web.Application) -> None:
+    """What lists need beside the view."""
     # By this name, which a counter could not have: it would be called …_total.
     app[LISTS] = Gauge("eskit_events_crud_listview", "Lists of entities that were answered.", registry=app[REGISTRY])
     app[CURSOR_KEY] = CursorKey(app[STORE])
+
+
+async def opened(app: web.Application) -> AsyncIterator[None]:
+    """The view's database, and what else lists need."""
+    prepare(app)
     async with open_view_database(app[SETTINGS]) as database:
         app[SEARCH] = Search(database, app[STORE], app[SETTINGS])
         yield

@@ -15,10 +15,8 @@ from crud_svc.view.filters import conditions
 from crud_svc.view.indexes import DECLARATIONS
 from crud_svc.view.listing import Listing
 from crud_svc.view.statements import page
-from eskit.ids import uuid7
-from eskit.names import EventType
 from eskit.settings import Settings
-from eventstore_svc.store import NewEvent
+from tests.integration.appending import new_event
 from tests.integration.crud_calls import Reply, crud_service
 from tests.integration.viewing import Lists, viewed
 from tests.services import until
@@ -155,8 +153,7 @@ async def test_declarations_in_parallel_have_their_bound_and_foreign_events_do_n
         ("Declared", b'{"x": 1}'),
         ("Created", b'{"fields": ["a"]}'),
     ):
-        event = NewEvent(event_id=uuid7(), id_is_given=False, type=EventType(DECLARATIONS, action), originator_id="User",
-                         payload=payload, metadata=b"{}")  # fmt: skip
+        event = new_event("User", payload=payload, kind=f"{DECLARATIONS}.{action}")
         await lists.crud.store.append([event])
     replies = await asyncio.gather(*(declare(lists, f"field{number}") for number in range(12)))
     statuses = [reply.status for reply in replies]

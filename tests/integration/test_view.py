@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from crud_svc.view.consumer import projecting
-from eskit.client.offsets import OffsetsClient
+from eskit.client.offsets import Offsets
 from eskit.consumer.transactions.exchange import Choices
 from eskit.consumer.transactions.rebuild import pair, rebuild
 from eskit.consumer.transactions.switch import switch
@@ -58,7 +58,7 @@ async def test_a_reset_to_the_beginning_changes_nothing(config: Settings, store:
     await life.go_on(store, 500)
     async with view_process(config):
         await equal(config, store)
-    async with OffsetsClient(config.offsets_url) as client:
+    async with Offsets(config.offsets_url) as client:
         await client.reset("entity-view", Reset(topic=config.topic, to="beginning", force=True))
     async with view_process(config):
         await life.go_on(store, 100)
