@@ -35,8 +35,7 @@ class Reading(RuleBasedStateMachine):
 
     @property
     def crud(self) -> Crud:
-        """The instances take turns."""
-        self.turn += 1
+        """The instance whose turn it is: each for a while, so that what one knows of its own writes is used."""
         return self.instances[self.turn % len(self.instances)]
 
     def ask(self, ident: str, rest: str = "", **headers: str) -> Reply:

@@ -23,6 +23,7 @@ from tests.integration.crud_model_reads import KIND, PLACES, Reading, same_docum
 
 MOST_BYTES = 20_000  # of a document: copies of copies must not end in the service's own limits
 SEEDS = st.integers(0, 1 << 32)
+REUSES = ["put", "merge", "make", "post", "create"]
 SPOIL = [
     "DELETE FROM snapshots",
     "DELETE FROM snapshots WHERE version % 2 = 0",
@@ -46,9 +47,10 @@ class Comparison(Reading):
         self.world, self.sent = World(head.position), list[tuple[Write, Reply]]()
         self.keys = 0
 
-    @initialize()
-    def one_is_there(self) -> None:
+    @initialize(seed=SEEDS)
+    def some_are_there(self, seed: int) -> None:
         self.do(Write("create", self.idents[0], '{"a":1.0}', key=self.key(keyed=True)))
+        self.burst(seed, 12)
 
     def draw(self, seed: int) -> Draw:
         return Draw(f"{self.name} {self.keys} {seed}")
@@ -112,12 +114,19 @@ class Comparison(Reading):
         assert reply.headers["ETag"] == f'"{wanted.version}"'
         if represent:
             same_document(reply.body, entity.now)
+            got = self.ask(write.ident)
+            assert (got.headers["ETag"], got.body) == (reply.headers["ETag"], reply.body), "a tag stands for its bytes"
         else:
             assert reply.json == {"id": write.ident, "version": wanted.version, "position": wanted.position}
 
     @rule(seed=SEEDS, count=st.sampled_from([4, 8, 16]))
     def write(self, seed: int, count: int) -> None:
+        """Several in a row, to one of the instances."""
+        self.burst(seed, count)
+
+    def burst(self, seed: int, count: int) -> None:
         draw = self.draw(seed)
+        self.turn += seed % 2
         for _ in range(count):
             kind, content, place, match, keyed, represent = draw.write()
             ident, entity = ("", Entity()) if kind == "make" else self.some(place)
@@ -131,6 +140,7 @@ class Comparison(Reading):
     def foreign(self, place: int, seed: int) -> None:
         """An event from elsewhere."""
         ident, _ = self.some(place)
+        self.turn += seed % 2
         action, payload = self.draw(seed).foreign()
         self.run(self.crud.foreign(ident, action, payload.encode(), KIND))
         self.world.foreign(ident, action, payload)
@@ -156,9 +166,12 @@ class Comparison(Reading):
         self.seen["again", write.kind] += 1
 
     @precondition(lambda self: self.sent)
-    @rule(place=PLACES, where=PLACES, kind=st.sampled_from(["put", "merge", "make", "post", "create"]))
+    @rule(place=PLACES, where=PLACES, kind=st.sampled_from(REUSES))
     def other_content(self, place: int, where: int, kind: str) -> None:
         """A key that was used, for something that was never sent."""
+        self.reuse(place, where, kind)
+
+    def reuse(self, place: int, where: int, kind: str) -> None:
         key, ident = self.sent[place % len(self.sent)][0].key, self.some(where)[0]
         reply = self.send(Write(kind, ident, '{"never": "sent"}', "star", key))
         assert reply.said == (409, "event-id-reused"), reply.body
@@ -188,6 +201,8 @@ class Comparison(Reading):
     def teardown(self) -> None:
         for number in range(len(self.sent)):
             self.repeat(number, spelled=False)
+        for number, kind in enumerate(REUSES):
+            self.reuse(number, 0, kind)
         assert self.run(self.instances[0].store.head()).position == self.world.head
         self.read_all()
 
@@ -204,7 +219,7 @@ def test_service_and_model_answer_the_same(config: Settings) -> None:
     """`--hypothesis-profile=long` goes on for an hour, by chance."""
     long = hypothesis.settings.get_current_profile_name() == "long"
     bounded = hypothesis.settings(
-        max_examples=2000 if long else 40,
+        max_examples=2000 if long else 25,
         stateful_step_count=25,
         derandomize=not long,
         # Making a failing case smaller takes minutes.
@@ -225,10 +240,9 @@ def test_service_and_model_answer_the_same(config: Settings) -> None:
     for kind, well in {"put": 200, "merge": 200, "patch": 200, "delete": 204, "restore": 200}.items():
         wanted = {well, 404, 412, 422, 428} | ({410} if kind != "restore" else set())
         assert statuses(done, kind) == wanted, (kind, done)
-        assert done["again", kind] > 10, (kind, done)
+        assert done["again", kind] > 0, (kind, done)
     assert set[int]().union(*(statuses(done, kind) for kind in CREATES)) == {201, 409, 410, 412}
     assert done["patch", 422, "patch-failed"] > 5, done
-    assert min(done["reused", kind] for kind in ("put", "merge", "make", "post", "create")) > 0, done
 
 
 def statuses(done: Any, kind: str) -> set[int]:
