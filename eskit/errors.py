@@ -116,6 +116,12 @@ class ConsumerActive(Conflict):
     code, title = "consumer-active", "The consumer is active"
 
 
+class IncompatibleSchema(Conflict):
+    """A new schema breaks its type's compatibility mode: `extra` has the `incompatibilities`, place by place."""
+
+    code, title = "incompatible-schema", "Schema is not compatible"
+
+
 class Deleted(EskitError):
     """The entity was deleted: `extra` has the `version` of its deletion."""
 
@@ -156,6 +162,12 @@ class PatchFailed(InvalidRequest):
     """A JSON Patch cannot be applied: a `test` failed or a path does not exist; `field` names the operation."""
 
     code, title = "patch-failed", "Patch cannot be applied"
+
+
+class SchemaViolated(InvalidRequest):
+    """A document is not as its type's schema wants it: `extra` has the `violations`, and how many `more` there are."""
+
+    code, title = "schema-violated", "Schema violated"
 
 
 class PreconditionRequired(EskitError):

@@ -6,10 +6,12 @@ import asyncio
 import random
 from typing import NamedTuple
 
-from crud_svc.documents.exact_json import MAX_DEPTH, identical, parse
-from crud_svc.documents.state import AROUND_VALUES, State, fold
+from crud_svc.documents.difference import Document
+from crud_svc.documents.exact_json import MAX_DEPTH, identical, parse, parse_object
+from crud_svc.documents.state import AROUND_VALUES, DELETED, UPDATED, State, fold, updated
 from crud_svc.entities.reading import Place, Reader
 from crud_svc.entities.writes import Decision, Write
+from crud_svc.types.validators import Validators
 from eskit.errors import (
     Conflict,
     Deleted,
@@ -54,18 +56,21 @@ class Written(NamedTuple):
 
 
 class Entities:
-    """Write entities; `reader` reads them."""
+    """Write entities; `reader` reads them, `validators` say what their documents must be like."""
 
-    def __init__(self, store: EventStore, reader: Reader, max_event_bytes: int) -> None:
+    def __init__(
+        self, store: EventStore, reader: Reader, max_event_bytes: int, validators: Validators | None = None
+    ) -> None:
         self._store = store
         self.reader = reader
         self._limit_bytes = max_event_bytes
+        self._validators = validators
 
     async def write(self, write: Write) -> Written:
         """Do it, or answer what was answered when it was done before under the same event id.
 
         Raises NotFound, Deleted, PreconditionFailed, AlreadyExists, VersionConflict, EventIdReused, PatchFailed,
-        TooLarge, Unavailable, OutcomeUnknown.
+        SchemaViolated, TooLarge, Unavailable, OutcomeUnknown.
         """
         try:
             written = await self._attempt(write)
@@ -92,7 +97,7 @@ class Entities:
             decision = write.decide(state)
             if decision is None:
                 return Written(state, None)
-            event = self._event(write, state, decision)
+            event = self._event(write, state, decision, await self._validated(write, state, decision))
             try:
                 appended = await self._store.append([event])
             except VersionConflict as conflict:
@@ -106,7 +111,17 @@ class Entities:
         message = f"{write.target} was changed by others {TRIES} times meanwhile; try again"
         raise VersionConflict(message, expected=state.version, actual=actual)
 
-    def _event(self, write: Write, state: State, decision: Decision) -> NewEvent:
+    async def _validated(self, write: Write, state: State, decision: Decision) -> int | None:
+        """The version of the type's schema, which the document is as it wants it; None where it has none."""
+        if self._validators is None or decision.action == DELETED:
+            return None
+        validator = await self._validators.validator(write.target.entity_type)
+        if validator is None:
+            return None
+        await validator.check(_document(state, decision))
+        return validator.version
+
+    def _event(self, write: Write, state: State, decision: Decision, schema_version: int | None) -> NewEvent:
         event = NewEvent(
             event_id=write.about.event_id,
             id_is_given=write.about.id_is_given,
@@ -114,7 +129,7 @@ class Entities:
             originator_id=write.target.id,
             wanted=state.version + 1,
             payload=decision.payload,
-            metadata=write.about.metadata,
+            metadata=write.about.validated_by(schema_version),
             occurred_on_us=write.about.occurred_on_us,
         )
         if event.size_bytes > self._limit_bytes:
@@ -135,6 +150,13 @@ class Entities:
                 return Written(before, event)
         message = f"The event id {event.event_id} is in the log at position {event.position}, with other content"
         raise EventIdReused(message, field="Idempotency-Key", event_id=event.event_id, position=event.position)
+
+
+def _document(state: State, decision: Decision) -> Document:
+    """The document that replay makes of a decision to create, change or restore it."""
+    if decision.action == UPDATED and state.document is not None:
+        return updated(state.document, decision.payload) or {}
+    return parse_object(decision.payload)
 
 
 def _decides(write: Write, before: State, event: Stored) -> bool:
