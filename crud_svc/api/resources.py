@@ -38,7 +38,7 @@ async def opened(app: web.Application) -> AsyncIterator[None]:
     settings = app[bodies.SETTINGS]
     async with open_event_store(settings, "eskit crud") as store, database.open_pool(settings) as pool:
         snapshotter = Snapshotter(pool, app[health.REGISTRY])
-        reader, worker = Reader(Fetcher(pool, "crud_svc"), store, snapshotter), WorkerProcess()
+        reader, worker = Reader(Fetcher(pool, "crud_svc"), store, snapshotter.offer), WorkerProcess()
         validators, limit_bytes = Validators(reader, worker), settings.max_event_bytes
         app[STORE] = store
         app[ENTITIES] = Entities(store, reader, limit_bytes, validators)

@@ -6,10 +6,10 @@ import asyncio
 import random
 from typing import NamedTuple
 
-from crud_svc.documents.difference import Document
 from crud_svc.documents.exact_json import MAX_DEPTH, identical, parse, parse_object
-from crud_svc.documents.state import AROUND_VALUES, DELETED, UPDATED, State, fold, updated
+from crud_svc.documents.state import AROUND_VALUES, CREATED, DELETED, State, fold
 from crud_svc.entities.reading import Place, Reader
+from crud_svc.entities.recent import Recent
 from crud_svc.entities.writes import Decision, Write
 from crud_svc.types.validators import Validators
 from eskit.errors import (
@@ -55,6 +55,14 @@ class Written(NamedTuple):
         return fold(self.before, self.event) if self.event else self.before
 
 
+class _Decided(NamedTuple):
+    """A state, what a write makes of it, and the version of the schema that the document was held against."""
+
+    state: State
+    decision: Decision | None
+    schema_version: int | None
+
+
 class Entities:
     """Write entities; `reader` reads them, `validators` say what their documents must be like."""
 
@@ -65,6 +73,7 @@ class Entities:
         self.reader = reader
         self._limit_bytes = max_event_bytes
         self._validators = validators
+        self._recent = Recent()
 
     async def write(self, write: Write) -> Written:
         """Do it, or answer what was answered when it was done before under the same event id.
@@ -91,37 +100,65 @@ class Entities:
         """None: the event id is in the log already."""
         actual = 0
         for attempt in range(TRIES):
-            # A new entity needs no look: the append itself finds out whether it is one.
-            state = State() if write.fresh and attempt == 0 else await self.reader.state(write.target)
-            write.check(state)
-            decision = write.decide(state)
+            decided = await self._guess(write) if attempt == 0 else None
+            if decided is None:
+                decided = await self._decided(write, await self.reader.state(write.target))
+            state, decision, _ = decided
             if decision is None:
                 return Written(state, None)
-            event = self._event(write, state, decision, await self._validated(write, state, decision))
+            event = self._event(write, decided)
             try:
                 appended = await self._store.append([event])
-            except VersionConflict as conflict:
+            except EskitError as error:
+                self._recent.drop(write.target)
+                if not isinstance(error, VersionConflict):
+                    raise
                 # Somebody was faster. With If-Match the next look at it ends in 412, without it is tried again.
-                actual = conflict.extra.get("actual", 0)
+                actual = error.extra.get("actual", 0)
                 await asyncio.sleep(random.random() * PAUSE_S * attempt)  # noqa: S311 - spreads retries, keeps no secret
                 continue
             if not appended.new:
                 return None
+            self._remember(write, decision, appended.events[0])
             return Written(state, _as_stored(event, appended.events[0]))
         message = f"{write.target} was changed by others {TRIES} times meanwhile; try again"
         raise VersionConflict(message, expected=state.version, actual=actual)
 
-    async def _validated(self, write: Write, state: State, decision: Decision) -> int | None:
-        """The version of the type's schema, which the document is as it wants it; None where it has none."""
-        if self._validators is None or decision.action == DELETED:
-            return None
-        validator = await self._validators.validator(write.target.entity_type)
-        if validator is None:
-            return None
-        await validator.check(_document(state, decision))
-        return validator.version
+    async def _decided(self, write: Write, state: State) -> _Decided:
+        write.check(state)
+        decision = write.decide(state)
+        version = None
+        if decision is not None and decision.action != DELETED and self._validators is not None:
+            validator = await self._validators.validator(write.target.entity_type)
+            if validator is not None:
+                document = decision.after.document if decision.after else parse_object(decision.payload)
+                await validator.check(document)
+                version = validator.version
+        return _Decided(state, decision, version)
 
-    def _event(self, write: Write, state: State, decision: Decision, schema_version: int | None) -> NewEvent:
+    async def _guess(self, write: Write) -> _Decided | None:
+        """What is decided on the state as it probably is; only an append can tell. None where that is no help."""
+        # A new entity needs no look: the append itself finds out whether it is one.
+        state = State() if write.fresh else self._recent.get(write.target)
+        if state is None:
+            return None
+        try:
+            decided = await self._decided(write, state)
+        except EskitError:
+            return None
+        return decided if decided.decision is not None else None
+
+    def _remember(self, write: Write, decision: Decision, place: Recorded) -> None:
+        if decision.after is None:
+            self._recent.drop(write.target)
+            return
+        text = decision.payload if decision.action == CREATED else None
+        state = State(place.version, place.position, 0, decision.after.document, text)
+        self._recent.put(write.target, state, decision.after.size)
+
+    def _event(self, write: Write, decided: _Decided) -> NewEvent:
+        state, decision, schema_version = decided
+        assert decision is not None  # noqa: S101 - narrows the type: without a decision there is no event
         event = NewEvent(
             event_id=write.about.event_id,
             id_is_given=write.about.id_is_given,
@@ -150,13 +187,6 @@ class Entities:
                 return Written(before, event)
         message = f"The event id {event.event_id} is in the log at position {event.position}, with other content"
         raise EventIdReused(message, field="Idempotency-Key", event_id=event.event_id, position=event.position)
-
-
-def _document(state: State, decision: Decision) -> Document:
-    """The document that replay makes of a decision to create, change or restore it."""
-    if decision.action == UPDATED and state.document is not None:
-        return updated(state.document, decision.payload) or {}
-    return parse_object(decision.payload)
 
 
 def _decides(write: Write, before: State, event: Stored) -> bool:

@@ -13,7 +13,7 @@ from crud_svc.entities import preconditions, writes
 from crud_svc.entities.entities import Entities, Written
 from crud_svc.entities.reading import Place, Reader
 from crud_svc.entities.target import About
-from crud_svc.entities.writes import Decision, Write
+from crud_svc.entities.writes import Decision, Given, Write
 from crud_svc.types import records
 from crud_svc.types.compatibility import Incompatibility, Mode, incompatibilities
 from crud_svc.types.records import Record
@@ -153,14 +153,15 @@ def _decide(change: Change, about: About, judged: Judged | None, state: State) -
     if _is_duplicate(change, state):
         return None
     target, document = records.target(change.entity_type), _wanted(change, state)
+    given = Given(encode(document), document)
     if change.wanted is None:
-        return writes.create(target, about, encode(document), check=preconditions.require_none).decide(state)
+        return writes.create(target, about, given, check=preconditions.require_none).decide(state)
     if judged is not None and judged.version == state.version:
         found = judged.incompatibilities
     else:  # somebody was faster, or the write is looked at as it was done the first time
         found = _breaks(records.record(change.entity_type, state), change.schema, change.compatibility)
     _require_compatible(found)
-    return writes.replace(target, about, change.wanted, document).decide(state)
+    return writes.replace(target, about, change.wanted, given).decide(state)
 
 
 def _require_compatible(found: list[Incompatibility]) -> None:
