@@ -39,7 +39,8 @@ from eskit.web.etags import IF_NONE_MATCH, etag, unchanged
 from eskit.web.operations import JSON, Content, Operation
 from eventstore_svc.store import LAST_VERSION
 
-TYPE_PATH = "/v1/types/{entity_type}"
+# Without the colon that `:check` begins with: that is another resource, for all methods.
+TYPE_PATH = "/v1/types/{entity_type:[^/:]+}"
 MAX_PAGE = 100
 # Of a body: its schema, and room for what is around it and for line ends and blanks.
 MAX_BODY_BYTES = 4 * schemas.MAX_BYTES

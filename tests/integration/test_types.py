@@ -10,6 +10,7 @@ import pytest
 
 from eskit.settings import Settings
 from tests.integration.crud_calls import Crud, crud_service
+from tests.integration.eventstore_calls import Api
 from tests.integration.types_calls import PERSON, put_type, register, type_path
 
 
@@ -147,6 +148,19 @@ async def test_no_user_reaches_the_stream_of_types(crud: Crud, name: str) -> Non
     ):
         assert (reply.said, reply.json["field"]) == ((422, "invalid-request"), "entity_type")
     assert (await crud.call("GET", type_path())).json == before
+
+
+@pytest.mark.parametrize("event_type", ["eskit.Type.Updated", "eskit.Type.Created", "eskit.X", "eskit.a.b.C"])
+async def test_the_event_store_lets_nobody_reach_it_either(api: Api, event_type: str) -> None:
+    event = {"originator": {"id": "User"}, "event_type": event_type, "payload": {}}
+    for path, body, field in (
+        ("/v1/events", event, "event_type"),
+        ("/v1/events", {"events": [{**event, "event_type": "A.B"}, event]}, "events[1].event_type"),
+    ):
+        status, answer, _ = await api.call("POST", path, json=body)
+        assert (status, answer["field"]) == (422, field)
+    _, batch, _ = await api.call("POST", "/v1/events/batch", json={"appends": [event]})
+    assert [result["status"] for result in batch["results"]] == [422]
 
 
 async def test_a_user_type_with_a_name_like_that_of_types_is_a_type_as_any(crud: Crud) -> None:
