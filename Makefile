@@ -62,6 +62,7 @@ format: $(READY) ## bring the code into its format, mend what can be mended by i
 generate: $(READY) ## write the contracts that come from the code: schemas/openapi-*.json
 	@$(PY) -m eventstore_svc.describe > schemas/openapi-eventstore.json
 	@$(PY) -m offsets_svc.describe > schemas/openapi-offsets.json
+	@$(PY) -m crud_svc.describe > schemas/openapi-crud.json
 
 clean: ## delete the stopped stack's data (.eskit) and all caches; .venv stays
 	@if [ -x $(PY) ]; then $(PY) -m infra.local clean; fi

@@ -57,15 +57,18 @@ def role(schema: Schema, right: str) -> str:
     return f"eskit_{schema.name}_{right}"
 
 
-def conninfo(settings: Settings, schema: Schema, right: str, application: str) -> str:
-    """The connection string of a process: our schema only, its least role, dead peers noticed within seconds."""
+def conninfo(settings: Settings, schema: Schema, right: str, application: str, *, beside: Schema | None = None) -> str:
+    """The connection string of a process: our schema only, its least role, dead peers noticed within seconds.
+
+    `beside`: another schema whose tables are found, too, where ours has none of their name.
+    """
     try:
         given = conninfo_to_dict(settings.require("database_url").database_url)
     except psycopg.ProgrammingError:
         raise SettingsError("ESKIT_DATABASE_URL is not a PostgreSQL URL", field="ESKIT_DATABASE_URL") from None
     options = {
         "role": role(schema, right),
-        "search_path": f"{schema.name},pg_temp",
+        "search_path": ",".join([schema.name, *([beside.name] if beside else []), "pg_temp"]),
         "statement_timeout": f"{settings.statement_timeout_s * 1000:.0f}",
         "idle_in_transaction_session_timeout": f"{settings.statement_timeout_s * 2000:.0f}",
         "timezone": "UTC",

@@ -201,10 +201,11 @@ def _content(content: Content) -> dict[str, Any]:
     for media_type, kinds in content.choices():
         schemas = msgspec.json.schema_components(kinds, ref_template=_REF)[0]
         schema = schemas[0] if len(schemas) == 1 else {"anyOf": list(schemas)}
-        entry: dict[str, Any] = {"schema": schema if media_type.endswith("/json") else {"type": "string"}}
-        if not media_type.endswith("/json"):
+        json = media_type.endswith(("/json", "+json"))
+        entry: dict[str, Any] = {"schema": schema if json or kinds == (str,) else {"type": "string"}}
+        if not json and kinds != (str,):
             entry["schema"]["description"] = "Lines, each: " + " or ".join(f"`{one.__name__}`" for one in kinds)
-        if content.example is not None and media_type.endswith("/json"):
+        if content.example is not None and json:
             entry["example"] = content.example
         found[media_type] = entry
     return found

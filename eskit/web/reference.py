@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from importlib.resources import files
 from string import Template
-from typing import Any
+from typing import Any, get_origin
 from urllib.parse import quote
 
 import msgspec
@@ -118,9 +118,17 @@ def _error(error: type[EskitError]) -> str:
 
 def _kinds(content: Content) -> str:
     return ", ".join(
-        f"{_code(media_type)}: {' or '.join(_link(kind.__name__) for kind in kinds)}"
-        for media_type, kinds in content.choices()
+        f"{_code(media_type)}: {' or '.join(map(_held, kinds))}" for media_type, kinds in content.choices()
     )
+
+
+# What has no fields of its own to show: documents and patches.
+_PLAIN = {dict: "a JSON object", list: "a JSON array", str: "text"}
+
+
+def _held(kind: Any) -> str:
+    plain = _PLAIN.get(get_origin(kind) or kind)
+    return _link(kind.__name__) if plain is None else plain
 
 
 def _link(name: str) -> str:

@@ -1,6 +1,7 @@
 """The event store module: append by group commit, read by index. The CRUD service uses it too."""
 
 from eventstore_svc.store.event_store import EventStore, Submitted, open_event_store, schema
+from eventstore_svc.store.fetching import Fetcher, Rows
 from eventstore_svc.store.filters import Filter, Fresh
 from eventstore_svc.store.pages import LogEvents, one_line
 from eventstore_svc.store.reads import LAST_VERSION, Head, Page, StreamPage
@@ -13,6 +14,7 @@ __all__ = [
     "NEXT_OF_EXISTING",
     "Appended",
     "EventStore",
+    "Fetcher",
     "Filter",
     "Fresh",
     "Head",
@@ -20,6 +22,7 @@ __all__ = [
     "NewEvent",
     "Page",
     "Recorded",
+    "Rows",
     "StreamInfo",
     "StreamPage",
     "Submitted",

@@ -37,6 +37,10 @@ class Rows:
         value = self._result.get_value(row, column)
         return None if value is None else value.decode()
 
+    def bytes(self, row: int, column: int) -> bytes:
+        """One text as UTF-8; NULL reads as empty."""
+        return self._result.get_value(row, column) or b""
+
     def number(self, row: int, column: int) -> int:
         """One integer or boolean; NULL reads as 0."""
         return int.from_bytes(self._result.get_value(row, column) or b"", signed=True)
@@ -47,16 +51,17 @@ class Rows:
 
 
 class Fetcher:
-    """Runs the statements of `eventstore_svc/sql`."""
+    """Runs the statements of a package's `sql`."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, package: str = "eventstore_svc") -> None:
         """Each connection of the pool gets its session when it is first used."""
         self._pool = pool
+        self._package = package
         self._sessions: WeakKeyDictionary[AsyncConnection, StatementSession] = WeakKeyDictionary()
 
     async def fetch(self, name: str, values: Mapping[str, Value]) -> Rows:
         """The answer of a statement that may be asked twice; raises Unavailable."""
-        text, names = numbered("eventstore_svc", name)
+        text, names = numbered(self._package, name)
         parameters = [_encoded(values[name]) for name in names]
 
         async def work(connection: AsyncConnection) -> Rows:

@@ -12,6 +12,8 @@ import pytest
 from aiohttp import web
 from openapi_spec_validator import validate
 
+from crud_svc import app as crud
+from crud_svc import describe as crud_described
 from eskit.settings import Settings
 from eskit.web.openapi import path_of
 from eskit.web.operations import Operation
@@ -35,6 +37,7 @@ class Service(NamedTuple):
 
 SERVICES = (
     Service("eventstore", eventstore.eventstore_app, eventstore.OPERATIONS, eventstore_described.text),
+    Service("crud", crud.crud_app, crud.OPERATIONS, crud_described.text),
     Service("offsets", offsets.offsets_app, offsets.OPERATIONS, offsets_described.text),
 )
 

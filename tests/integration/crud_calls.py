@@ -12,7 +12,8 @@ import aiohttp
 from multidict import CIMultiDictProxy
 from yarl import URL
 
-from crud_svc.app import STORE, crud_app
+from crud_svc.api.resources import STORE
+from crud_svc.app import crud_app
 from eskit.events import Stored
 from eskit.ids import uuid7
 from eskit.names import EventType

@@ -201,4 +201,4 @@ async def test_readiness_and_metrics(crud: Crud) -> None:
     await crud.create("u", {})
     await crud.merge("u", {"a": 1})
     text = (await crud.call("GET", "/metrics")).body.decode()
-    assert 'route="/v1/entities/{type}/{id}"' in text
+    assert 'route="/v1/entities/{entity_type}/{id}"' in text

@@ -124,13 +124,19 @@ async def test_what_may_be_created_may_also_replace_another_whatever_the_headers
 
 
 PATHS: list[tuple[str, str, dict[str, str], int, str | None]] = [
-    ("GET", "/v1/entities/no-type/x", {}, 422, "type"),
+    ("GET", "/v1/entities/no-type/x", {}, 422, "entity_type"),
     ("GET", "/v1/entities/User/%00", {}, 422, "id"),
     ("GET", "/v1/entities/User/%0A", {}, 422, "id"),
     ("GET", f"/v1/entities/User/{'x' * 201}", {}, 422, "id"),
     ("GET", "/v1/entities/User/%2E%2E", {}, 422, "id"),
-    ("PUT", f"/v1/entities/{'T' * 192}/x", {"If_None_Match": "*"}, 422, "type"),  # with `.Restored` it is too long
-    ("POST", f"/v1/entities/{'T' * 192}", {}, 422, "type"),
+    (
+        "PUT",
+        f"/v1/entities/{'T' * 192}/x",
+        {"If_None_Match": "*"},
+        422,
+        "entity_type",
+    ),  # with `.Restored` it is too long
+    ("POST", f"/v1/entities/{'T' * 192}", {}, 422, "entity_type"),
     ("PUT", f"/v1/entities/User/{'x' * 201}", {"If_None_Match": "*"}, 422, "id"),
     ("PUT", "/v1/entities/User/M%FCller", {"If_None_Match": "*"}, 400, "path"),  # Latin-1
     ("PUT", "/v1/entities/User/%ed%a0%80", {"If_None_Match": "*"}, 400, "path"),  # half a surrogate pair
@@ -146,7 +152,7 @@ PATHS: list[tuple[str, str, dict[str, str], int, str | None]] = [
     ("PATCH", "/v1/entities/User/x", {"If_Match": "*", "Content_Type": "application/json"}, 415, "Content-Type"),
     ("PATCH", "/v1/entities/User/x", {"If_Match": "*", "Content_Type": ""}, 415, "Content-Type"),
     ("PUT", "/v1/entities/User/x?force=1", {"If_None_Match": "*"}, 422, "force"),
-    ("POST", "/v1/entities/User/x", {}, 405, None),
+    ("POST", "/v1/entities/User/x/history", {}, 405, None),
     ("PUT", "/v1/entities/User", {}, 405, None),
     ("GET", "/v1/entities/User/x/y", {}, 404, None),
 ]

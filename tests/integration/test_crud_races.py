@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from crud_svc.entities import TRIES
+from crud_svc.entities.entities import TRIES
 from eskit.errors import OutcomeUnknown
 from eskit.settings import Settings
 from eventstore_svc.store import EventStore

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crud_svc.documents import ALWAYS_PATCH_BYTES, changes, difference, json_patch, merged
-from crud_svc.exact_json import Number, encode, identical, parse, parse_object
-from crud_svc.patches import apply, checked
+from crud_svc.documents.difference import ALWAYS_PATCH_BYTES, changes, difference, json_patch, merged
+from crud_svc.documents.exact_json import Number, encode, identical, parse, parse_object
+from crud_svc.documents.patches import apply, checked
 
 NUMBERS = [
     "0",

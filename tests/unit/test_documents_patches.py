@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crud_svc.exact_json import MAX_DEPTH, encode, parse, parse_object
-from crud_svc.patches import MAX_OPERATIONS, apply, operations
+from crud_svc.documents.exact_json import MAX_DEPTH, encode, parse, parse_object
+from crud_svc.documents.patches import MAX_OPERATIONS, apply, operations
 from eskit.errors import InvalidRequest, PatchFailed, TooLarge
 
 MOST = 100_000

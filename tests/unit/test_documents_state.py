@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crud_svc.documents import difference
-from crud_svc.exact_json import MAX_DEPTH, depth, encode, parse_object
-from crud_svc.state import State, fold
+from crud_svc.documents.difference import difference
+from crud_svc.documents.exact_json import MAX_DEPTH, depth, encode, parse_object
+from crud_svc.documents.state import State, fold
 from eskit.errors import Deleted, NotFound
 from eskit.events import Stored
 

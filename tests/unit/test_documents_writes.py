@@ -5,10 +5,10 @@ from uuid import UUID
 
 import pytest
 
-from crud_svc import writes
-from crud_svc.requests import About, Target
-from crud_svc.state import State, updated
-from crud_svc.writes import Decision
+from crud_svc.documents.state import State, updated
+from crud_svc.entities import writes
+from crud_svc.entities.target import About, Target
+from crud_svc.entities.writes import Decision
 from eskit.errors import EskitError
 from eskit.web.etags import Tags
 

@@ -1,11 +1,10 @@
-"""Preconditions: If-Match and If-None-Match (RFC 9110), with the version of an entity as its entity tag."""
+"""The headers of preconditions, If-Match and If-None-Match (RFC 9110): the version of an entity is its entity tag."""
 
 from __future__ import annotations
 
 from aiohttp import web
 
-from crud_svc.state import State
-from eskit.errors import InvalidRequest, PreconditionFailed, PreconditionRequired
+from eskit.errors import InvalidRequest, PreconditionRequired
 from eskit.web.etags import IF_MATCH, IF_NONE_MATCH, Tags, tags
 
 
@@ -37,16 +36,3 @@ def refuse(request: web.Request, *headers: str) -> None:
     for header in headers:
         if header in request.headers:
             raise InvalidRequest(f"{request.method} takes no {header} here", field=header)
-
-
-def require(wanted: Tags, state: State) -> None:
-    """Raise PreconditionFailed unless the entity is at one of the wanted versions."""
-    if not wanted.name(state.version):
-        raise PreconditionFailed(f"It is at version {state.version} by now", field=IF_MATCH, version=state.version)
-
-
-def require_none(state: State) -> None:
-    """Raise PreconditionFailed for an entity that exists. A deleted one does not."""
-    if state.alive:
-        message = f"It exists already, at version {state.version}"
-        raise PreconditionFailed(message, field=IF_NONE_MATCH, version=state.version)

@@ -4,71 +4,44 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import NamedTuple
-from uuid import UUID
 
 import msgspec
 from aiohttp import web
 
-from crud_svc.exact_json import parse_object
-from crud_svc.state import RESTORED
+from crud_svc.documents.exact_json import parse_object
+from crud_svc.documents.state import RESTORED
+from crud_svc.entities.target import About, Target, document_limit, too_large
 from eskit import ids, names, times
-from eskit.errors import EskitError, InvalidRequest, TooLarge
+from eskit.errors import EskitError, InvalidRequest
 from eskit.web import bodies
 from eskit.web.context import CAUSES, correlation_id, given_in_headers
 from eskit.web.metadata import require_small
 
 IDEMPOTENCY_KEY, METADATA, OCCURRED_ON = "Idempotency-Key", "Eskit-Metadata", "Eskit-Occurred-On"
 
-# More than an event has beside the document: metadata from headers of 8 KB each, the id, the names, the patch's words.
-BESIDE_DOCUMENT_BYTES = 16 * 1024
-
 _KEY = re.compile(r"[\x20-\x7e]{1,256}")
 _OWN_HEADER = {cause.key: cause.header for cause in CAUSES} | {"traceparent": "traceparent"}
 _encode = msgspec.json.Encoder().encode
 
 
-class Target(NamedTuple):
-    """Which entity."""
-
-    entity_type: str
-    id: str
-
-    def __str__(self) -> str:
-        return f"{self.entity_type} {self.id!r}"
-
-
-class About(NamedTuple):
-    """What an event carries beside its payload."""
-
-    event_id: UUID
-    id_is_given: bool
-    metadata: bytes
-    occurred_on_us: int | None
-
-
 def target(request: web.Request) -> Target:
     """The entity in the path, to be read."""
     return Target(
-        names.entity_type(request.match_info["type"], "type"), names.originator_id(request.match_info["id"], "id")
+        names.entity_type(request.match_info["entity_type"], "entity_type"),
+        names.originator_id(request.match_info["id"], "id"),
     )
 
 
 def written_type(request: web.Request) -> str:
     """The type in the path, of an entity to be written: with its longest action it must still be an event type."""
     limit = request.app[bodies.SETTINGS].max_type_bytes - len(f".{RESTORED}")
-    return names.entity_type(request.match_info["type"], "type", limit)
+    return names.entity_type(request.match_info["entity_type"], "entity_type", limit)
 
 
 def written(request: web.Request) -> Target:
     """The entity in the path, to be written."""
     limit = request.app[bodies.SETTINGS].max_id_bytes
     return Target(written_type(request), names.originator_id(request.match_info["id"], "id", limit))
-
-
-def document_limit(max_event_bytes: int) -> int:
-    """The size of the largest document: any that may be created may also replace another, whatever its headers say."""
-    return max_event_bytes - min(BESIDE_DOCUMENT_BYTES, max_event_bytes // 2)
 
 
 async def document(request: web.Request, content_type: str) -> bytes:
@@ -87,12 +60,6 @@ def _at_most(limit: int, body: bytes, what: str) -> bytes:
     if len(body) > limit:
         raise too_large(f"The {what} has", len(body), limit)
     return body
-
-
-def too_large(has: str, size: int, limit: int) -> TooLarge:
-    """The error for a document or a patch over its limit."""
-    message = f"{has} {size} bytes, {limit} are allowed (from ESKIT_MAX_EVENT_BYTES)"
-    return TooLarge(message, field="body", limit=limit)
 
 
 def wants_document(request: web.Request) -> bool:

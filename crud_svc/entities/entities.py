@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator
 from typing import NamedTuple
 
-from crud_svc.exact_json import MAX_DEPTH, identical, parse
-from crud_svc.requests import Target
-from crud_svc.state import AROUND_VALUES, State, fold
-from crud_svc.writes import Decision, Write
+from crud_svc.documents.exact_json import MAX_DEPTH, identical, parse
+from crud_svc.documents.state import AROUND_VALUES, State, fold
+from crud_svc.entities.reading import Place, Reader
+from crud_svc.entities.writes import Decision, Write
 from eskit.errors import (
     Conflict,
     Deleted,
@@ -24,12 +23,10 @@ from eskit.errors import (
 )
 from eskit.events import Stored
 from eskit.names import EventType
-from eventstore_svc.store import LAST_VERSION, EventStore, NewEvent, Recorded
+from eventstore_svc.store import EventStore, NewEvent, Recorded
 
 TRIES = 10
 PAUSE_S = 0.002
-
-PAGE = 1000
 
 # What depends on the state of the log, so that the answer to a request that was done before can be among them.
 _REFUSALS = (Conflict, NotFound, Deleted, PreconditionFailed, InvalidRequest, TooLarge)
@@ -57,30 +54,12 @@ class Written(NamedTuple):
 
 
 class Entities:
-    """Read and write entities."""
+    """Write entities; `reader` reads them."""
 
-    def __init__(self, store: EventStore, max_event_bytes: int) -> None:
+    def __init__(self, store: EventStore, reader: Reader, max_event_bytes: int) -> None:
         self._store = store
+        self.reader = reader
         self._limit_bytes = max_event_bytes
-
-    async def events(self, target: Target, first: int = 1, last: int = LAST_VERSION) -> AsyncGenerator[Stored, None]:
-        """The events of the stream, in order, read in pages; none for a stream that does not exist."""
-        more = True
-        while more:
-            try:
-                events, more = await self._store.stream(*target, from_version=first, to_version=last, limit=PAGE)
-            except NotFound:
-                return
-            for event in events:
-                yield event
-                first = event.version + 1
-
-    async def read(self, target: Target, version: int = LAST_VERSION) -> State:
-        """The state after a version, or after the last one below it."""
-        state = State()
-        async for event in self.events(target, last=version):
-            state = fold(state, event)
-        return state
 
     async def write(self, write: Write) -> Written:
         """Do it, or answer what was answered when it was done before under the same event id.
@@ -108,7 +87,7 @@ class Entities:
         actual = 0
         for attempt in range(TRIES):
             # A new entity needs no look: the append itself finds out whether it is one.
-            state = State() if write.fresh and attempt == 0 else await self.read(write.target)
+            state = State() if write.fresh and attempt == 0 else await self.reader.state(write.target)
             write.check(state)
             decision = write.decide(state)
             if decision is None:
@@ -151,7 +130,7 @@ class Entities:
             return None
         event = found[0]
         if (event.entity_type, event.originator_id) == write.target:
-            before = await self.read(write.target, event.version - 1)
+            before = await self.reader.state(write.target, Place(event.version - 1))
             if _decides(write, before, event):
                 return Written(before, event)
         message = f"The event id {event.event_id} is in the log at position {event.position}, with other content"

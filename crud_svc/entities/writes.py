@@ -6,12 +6,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-from crud_svc import patches, preconditions
-from crud_svc.documents import Document, difference, merged, replacement
-from crud_svc.exact_json import encode, identical
-from crud_svc.requests import About, Target, too_large
-from crud_svc.state import CREATED, DELETED, UPDATED, State, updated
-from eskit.errors import AlreadyExists, EskitError, PatchFailed
+from crud_svc.documents import patches
+from crud_svc.documents.difference import Document, difference, merged, replacement
+from crud_svc.documents.exact_json import REFUSED, encode, identical, parse
+from crud_svc.documents.state import CREATED, DELETED, RESTORED, UPDATED, State, updated
+from crud_svc.entities import preconditions
+from crud_svc.entities.target import About, Target, too_large
+from eskit.errors import AlreadyExists, EskitError, InvalidRequest, PatchFailed
 from eskit.web.etags import Tags
 
 
@@ -33,7 +34,7 @@ class Write(NamedTuple):
 
 
 def create(target: Target, about: About, text: bytes, *, check: Callable[[State], None]) -> Write:
-    """A new entity, or a deleted one anew; `text` is a document that was checked."""
+    """A new entity, or a deleted one anew where `check` lets it; `text` is a document that was checked."""
 
     def decide(state: State) -> Decision:
         if state.alive:
@@ -75,6 +76,26 @@ def delete(target: Target, about: About, wanted: Tags) -> Write:
     return Write(target, about, partial(_check, target, wanted), decide)
 
 
+def restore(target: Target, about: About, wanted: Tags, text: bytes | None) -> Write:
+    """Back to the document of an earlier version, `text`; None: a deleted entity as it was before its deletion."""
+
+    def check(state: State) -> None:
+        if not state.deleted_at:
+            state.require(str(target))
+        preconditions.require(wanted, state)
+
+    def decide(state: State) -> Decision | None:
+        if text is None and not state.deleted_at:
+            message = f"{target} is not deleted; say with version=N to which version it is to go back"
+            raise InvalidRequest(message, field="version")
+        wanted_text = state.body() if text is None else text
+        if state.document is not None and identical(state.document, parse(wanted_text)):
+            return None
+        return Decision(RESTORED, wanted_text)
+
+    return Write(target, about, check, decide)
+
+
 def _update(target: Target, about: About, wanted: Tags, change: Callable[[Document], Document]) -> Write:
     def decide(state: State) -> Decision | None:
         document = state.require(str(target))
@@ -95,7 +116,7 @@ def _update(target: Target, about: About, wanted: Tags, change: Callable[[Docume
 def _leads_to(document: Document, payload: bytes, new: Document) -> bool:
     try:
         return identical(updated(document, payload), new)
-    except (EskitError, RecursionError):
+    except REFUSED:
         return False
 
 

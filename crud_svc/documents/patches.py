@@ -8,7 +8,7 @@ from typing import Any
 import jsonpatch
 from jsonpointer import EndOfList, JsonPointer, JsonPointerException
 
-from crud_svc.exact_json import MAX_DEPTH, depth, encode
+from crud_svc.documents.exact_json import MAX_DEPTH, depth, encode
 from eskit.errors import InvalidRequest, PatchFailed, TooLarge
 
 MAX_OPERATIONS = 1000

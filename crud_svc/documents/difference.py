@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from msgspec import UNSET, UnsetType
 
-from crud_svc.exact_json import encode, identical, token
+from crud_svc.documents.exact_json import encode, identical, token
 
 Document = dict[str, Any]
 
@@ -55,6 +55,20 @@ def merged(target: Any, patch: Any) -> Any:
     return result
 
 
+def merge_into(target: Document, patch: Document) -> None:
+    """The same in place, for a target and a patch that nobody else sees."""
+    for key, value in patch.items():
+        if value is None:
+            target.pop(key, None)
+        elif isinstance(value, dict):
+            present = target.get(key)
+            if not isinstance(present, dict):
+                present = target[key] = {}
+            merge_into(present, value)
+        else:
+            target[key] = value
+
+
 def merge_patch(old: Document, new: Document) -> Document:
     """The JSON Merge Patch from one to the other. It cannot say null: apply it to see whether it is exact."""
     patch: Document = {key: None for key in old if key not in new}
@@ -98,3 +112,16 @@ def difference(old: Document, new: Document) -> bytes | None:
 def replacement(new: Document) -> bytes:
     """The payload of the Updated event that leads to a document from any other."""
     return encode({"json_patch": [{"op": "replace", "path": "", "value": new}]})
+
+
+def as_text(old: Document, new: Document) -> str:
+    """The changes for people: a line each, `+ path: value`, `- path: value`, `~ path: before → after`."""
+    return "".join(_line(change) for change in changes(old, new))
+
+
+def _line(change: Change) -> str:
+    if change.old is UNSET:
+        return f"+ {change.path}: {encode(change.new).decode()}\n"
+    if change.new is UNSET:
+        return f"- {change.path}: {encode(change.old).decode()}\n"
+    return f"~ {change.path}: {encode(change.old).decode()} → {encode(change.new).decode()}\n"

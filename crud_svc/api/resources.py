@@ -1,0 +1,40 @@
+"""What the calls need, and how they read what every one of them has."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from aiohttp import web
+from msgspec import Meta
+
+from crud_svc import database
+from crud_svc.entities.entities import Entities
+from crud_svc.entities.reading import Reader
+from crud_svc.snapshots.snapshotter import Snapshotter
+from eskit.web import bodies, health
+from eventstore_svc.store import LAST_VERSION, EventStore, Fetcher, open_event_store
+
+STORE: web.AppKey[EventStore] = web.AppKey("crud_event_store", EventStore)
+ENTITIES: web.AppKey[Entities] = web.AppKey("entities", Entities)
+
+MAX_PAGE = 1000
+Version = Annotated[int, Meta(ge=1, le=LAST_VERSION)]
+
+TYPE_PATH = "/v1/entities/{entity_type}"
+# aiohttp's own pattern leaves out braces, which an id may have.
+ENTITY_PATH = f"{TYPE_PATH}/{{id:[^/]+}}"
+
+
+async def opened(app: web.Application) -> AsyncIterator[None]:
+    """The log, the database, and what works beside the calls."""
+    settings = app[bodies.SETTINGS]
+    async with open_event_store(settings, "eskit crud") as store, database.open_pool(settings) as pool:
+        snapshotter = Snapshotter(pool, app[health.REGISTRY])
+        app[STORE] = store
+        app[ENTITIES] = Entities(store, Reader(Fetcher(pool, "crud_svc"), store, snapshotter), settings.max_event_bytes)
+        beside = asyncio.create_task(snapshotter.run())
+        yield
+        beside.cancel()
+        await asyncio.gather(beside, return_exceptions=True)

@@ -1,0 +1,1 @@
+"""Entities on top of the event store: reading, deciding, appending."""

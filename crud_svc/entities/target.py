@@ -1,0 +1,41 @@
+"""What a write is about: which entity, and what its event carries beside the payload."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from uuid import UUID
+
+from eskit.errors import TooLarge
+
+# More than an event has beside the document: metadata from headers of 8 KB each, the id, the names, the patch's words.
+BESIDE_DOCUMENT_BYTES = 16 * 1024
+
+
+class Target(NamedTuple):
+    """Which entity."""
+
+    entity_type: str
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.entity_type} {self.id!r}"
+
+
+class About(NamedTuple):
+    """What an event carries beside its payload. Metadata: a JSON object of strings."""
+
+    event_id: UUID
+    id_is_given: bool
+    metadata: bytes
+    occurred_on_us: int | None
+
+
+def document_limit(max_event_bytes: int) -> int:
+    """The size of the largest document: any that may be created may also replace another, whatever its headers say."""
+    return max_event_bytes - min(BESIDE_DOCUMENT_BYTES, max_event_bytes // 2)
+
+
+def too_large(has: str, size: int, limit: int) -> TooLarge:
+    """The error for a document or a patch over its limit."""
+    message = f"{has} {size} bytes, {limit} are allowed (from ESKIT_MAX_EVENT_BYTES)"
+    return TooLarge(message, field="body", limit=limit)
