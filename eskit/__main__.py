@@ -7,7 +7,7 @@ import sys
 from importlib.metadata import entry_points
 
 from eskit import __version__, settings
-from eskit.cli import consume, dead_letters, export, import_, rebuild
+from eskit.cli import consume, dead_letters, export, import_, rebuild, verify
 from eskit.cli.saying import say
 from eskit.errors import EskitError
 from eskit.postgres.boundary import boundary
@@ -46,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
     export.add_to(commands)
     import_.add_to(commands)
     rebuild.add_to(commands)
+    verify.add_to(commands)
     return top
 
 

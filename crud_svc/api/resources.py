@@ -10,6 +10,7 @@ from aiohttp import web
 from msgspec import Meta
 
 from crud_svc import database
+from crud_svc.entities.batch import Batch
 from crud_svc.entities.entities import Entities
 from crud_svc.entities.reading import Reader
 from crud_svc.snapshots.snapshotter import Snapshotter
@@ -18,6 +19,7 @@ from eventstore_svc.store import LAST_VERSION, EventStore, Fetcher, open_event_s
 
 STORE: web.AppKey[EventStore] = web.AppKey("crud_event_store", EventStore)
 ENTITIES: web.AppKey[Entities] = web.AppKey("entities", Entities)
+BATCH: web.AppKey[Batch] = web.AppKey("entities_batch", Batch)
 
 MAX_PAGE = 1000
 Version = Annotated[int, Meta(ge=1, le=LAST_VERSION)]
@@ -34,6 +36,7 @@ async def opened(app: web.Application) -> AsyncIterator[None]:
         snapshotter = Snapshotter(pool, app[health.REGISTRY])
         app[STORE] = store
         app[ENTITIES] = Entities(store, Reader(Fetcher(pool, "crud_svc"), store, snapshotter), settings.max_event_bytes)
+        app[BATCH] = Batch(app[ENTITIES], store)
         beside = asyncio.create_task(snapshotter.run())
         yield
         beside.cancel()
