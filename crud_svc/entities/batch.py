@@ -14,7 +14,7 @@ from crud_svc.entities.entities import Entities
 from crud_svc.entities.target import Target
 from crud_svc.entities.writes import Write
 from eskit import logs
-from eskit.errors import EskitError, EventIdReused, VersionConflict
+from eskit.errors import EskitError, EventIdReused, Unavailable, VersionConflict
 from eskit.events import Stored
 from eventstore_svc.store import EventStore, NewEvent
 
@@ -22,6 +22,10 @@ log = logs.get(__name__)
 
 # Entities that are read at once, of all batches of a process: connections are left to those who read one.
 READS = 4
+# How often the writes of an entity are tried as one append while others change it meanwhile.
+TRIES_TOGETHER = 3
+
+_Decided = NewEvent | EskitError | None
 
 
 class _Line(NamedTuple):
@@ -53,14 +57,14 @@ class Batch:
         One that is refused fails alone. Raises Unavailable where nothing is stored.
         """
         known = await self.known(writes)
-        outcomes: dict[int, Outcome] = {}
+        run = _Run(self, known)
         chains = _chains(writes, known).values()
-        await _all(self._at_once(chain.at_once, outcomes) for chain in chains if chain.at_once)
+        await _all(run.at_once(chain.at_once) for chain in chains if chain.at_once)
         # Then all the others: what is stored under the same id by now decides about them.
-        await _all(self._one_by_one(chain.after, known, outcomes) for chain in chains if chain.after)
-        return [outcomes[number] for number in range(len(writes))]
+        await _all(run.one_by_one(chain.after) for chain in chains if chain.after)
+        return [run.outcomes[number] for number in range(len(writes))]
 
-    async def known(self, writes: Sequence[Write]) -> dict[UUID, Stored]:
+    async def known(self, writes: Iterable[Write]) -> dict[UUID, Stored]:
         """The events that are in the log already, of the writes that have ids of their callers."""
         ids = list({write.about.event_id for write in writes if write.about.id_is_given})
         return {UUID(event.event_id): event for event in await self.store.by_id(ids)} if ids else {}
@@ -72,54 +76,117 @@ class Batch:
         async with self._reads:
             return await self.entities.reader.state(write.target)
 
-    async def _at_once(self, lines: list[_Line], outcomes: dict[int, Outcome]) -> None:
-        """Decide all writes of an entity, store their events with one append: it fails unless it meets that state."""
-        with _caught(lines, outcomes):
-            first = lines[0].write
-            state = await self.state(first, look=False)
-            decided = _decided(Course(self.entities, {first.target: state}), lines)
-            events = [event for event in decided if isinstance(event, NewEvent)]
-            try:
-                await self.store.room()
-                stored = await self.store.append(events) if events else None
-            except (VersionConflict, EventIdReused):
-                stored = None
-            except EskitError as error:
-                _fail(lines, decided, state, error, outcomes)
-                return
-            places: list[tuple[int, int]] | None = None
-            if stored is not None and stored.new:
-                places = [(event.version, event.position) for event in stored.events]
-            elif not events and not first.fresh:
-                places = []
-            if places is None:
-                # It is not in that state, or nobody has looked: each anew, on what it meets.
-                await self._one_by_one(lines, {}, outcomes)
-            else:
-                _tell(lines, decided, state, places, outcomes)
-                await self._first_answers(lines, outcomes)
 
-    async def _first_answers(self, lines: Sequence[_Line], outcomes: dict[int, Outcome]) -> None:
-        """A write that is refused may be one that was sent twice, and has been stored at this moment."""
-        for number, write in lines:
-            if isinstance(outcomes[number], EskitError) and write.about.id_is_given:
-                try:
-                    written = await self.entities.first_answer(write)
-                except EskitError as error:
-                    outcomes[number] = error
-                else:
-                    outcomes[number] = outcomes[number] if written is None else done(written)
+class _Run:
+    """The writes of one call on their way."""
 
-    async def _one_by_one(
-        self, lines: Sequence[_Line], known: Mapping[UUID, Stored], outcomes: dict[int, Outcome]
-    ) -> None:
+    def __init__(self, batch: Batch, known: Mapping[UUID, Stored]) -> None:
+        self.outcomes: dict[int, Outcome] = {}
+        self._batch = batch
+        self._known = known
+        # Why the database does not answer: who has not asked yet need not wait for the same.
+        self._away: Unavailable | None = None
+
+    async def at_once(self, lines: Sequence[_Line]) -> None:
+        """Do all writes of an entity with one append; one by one where that fails."""
+        with self._caught(lines):
+            for attempt in range(TRIES_TOGETHER):
+                if await self._together(lines, look=attempt > 0):
+                    await self._first_answers(lines)
+                    return
+            # Others write it again and again, or some is stored already: each anew, on what it meets.
+            await self.one_by_one(lines)
+
+    async def one_by_one(self, lines: Sequence[_Line]) -> None:
+        """Each write by itself, as it would be done alone."""
         for line in lines:
-            with _caught([line], outcomes):
+            with self._caught([line]):
                 write = line.write
-                event = known.get(write.about.event_id) if write.about.id_is_given else None
-                await self.store.room()
-                written = await (self.entities.repeated(write, event) if event else self.entities.write(write))
-                outcomes[line.number] = done(written)
+                event = self._known.get(write.about.event_id) if write.about.id_is_given else None
+                self._require_database()
+                await self._batch.store.room()
+                entities = self._batch.entities
+                written = await (entities.repeated(write, event) if event else entities.write(write))
+                self.outcomes[line.number] = done(written)
+
+    async def _together(self, lines: Sequence[_Line], *, look: bool) -> bool:
+        """Decide all writes on one state and store their events; False where the entity is not in that state."""
+        first, store = lines[0].write, self._batch.store
+        self._require_database()
+        state = await self._batch.state(first, look=look)
+        decided = _decided(Course(self._batch.entities, {first.target: state}), lines)
+        events = [event for event in decided if isinstance(event, NewEvent)]
+        if not events and first.fresh and not look:
+            return False  # no append has told whether it is new
+        try:
+            await store.room()
+            stored = await store.append(events) if events else None
+        except (VersionConflict, EventIdReused):
+            return False
+        except EskitError as error:
+            # What was decided behind the first of its events is worth nothing.
+            begin = next(n for n, decision in enumerate(decided) if isinstance(decision, NewEvent))
+            self._tell(lines[:begin], decided, state, [])
+            for number, write in lines[begin:]:
+                self.outcomes[number] = own(error, write)
+            return True
+        if stored is not None and not stored.new:
+            return False
+        self._tell(lines, decided, state, [] if stored is None else [(e.version, e.position) for e in stored.events])
+        return True
+
+    def _tell(
+        self, lines: Sequence[_Line], decided: Sequence[_Decided], state: State, places: Iterable[tuple[int, int]]
+    ) -> None:
+        """What became of writes that met a state; `places`: versions and positions of their events."""
+        version, position = state.version, state.position
+        following = iter(places)
+        for line, decision in zip(lines, decided, strict=False):
+            if isinstance(decision, NewEvent):
+                version, position = next(following)
+                self.outcomes[line.number] = Done(version, position, decision.type.action, stored=True)
+            else:
+                self.outcomes[line.number] = decision or Done(version, position, None, stored=False)
+
+    async def _first_answers(self, lines: Sequence[_Line]) -> None:
+        """A write that is refused may be one that was sent twice, and has been stored at this moment."""
+        refused = [line for line in lines if line.write.about.id_is_given and self._is_refused(line)]
+        outcomes = {line.number: self.outcomes.pop(line.number) for line in refused}
+        with self._caught(refused):
+            known = await self._batch.known(line.write for line in refused)
+            for line in refused:
+                event = known.get(line.write.about.event_id)
+                if event is None:
+                    self.outcomes[line.number] = outcomes[line.number]
+                    continue
+                with self._caught([line]):
+                    self.outcomes[line.number] = done(await self._batch.entities.repeated(line.write, event))
+
+    def _is_refused(self, line: _Line) -> bool:
+        outcome = self.outcomes[line.number]
+        return isinstance(outcome, EskitError) and not isinstance(outcome, Unavailable)
+
+    def _require_database(self) -> None:
+        if self._away is not None:
+            raise self._away
+
+    @contextmanager
+    def _caught(self, lines: Sequence[_Line]) -> Iterator[None]:
+        """What goes wrong with these writes is their outcome, and no other's."""
+        try:
+            yield
+        except Unavailable as error:
+            self._away = error
+            found: EskitError = error
+        except EskitError as error:
+            found = error
+        except Exception:
+            log.exception("write of a batch failed", lines=len(lines))
+            found = EskitError("Something went wrong on our side")
+        else:
+            return
+        for number, write in lines:
+            self.outcomes.setdefault(number, own(found, write))
 
 
 def _chains(writes: Sequence[Write], known: Mapping[UUID, Stored]) -> dict[Target, _Chain]:
@@ -136,62 +203,14 @@ def _chains(writes: Sequence[Write], known: Mapping[UUID, Stored]) -> dict[Targe
     return chains
 
 
-def _decided(course: Course, lines: Sequence[_Line]) -> list[NewEvent | EskitError | None]:
-    found: list[NewEvent | EskitError | None] = []
+def _decided(course: Course, lines: Sequence[_Line]) -> list[_Decided]:
+    found: list[_Decided] = []
     for _, write in lines:
         try:
             found.append(course.decide(write))
         except EskitError as error:
             found.append(error)
     return found
-
-
-def _tell(
-    lines: Sequence[_Line],
-    decided: Sequence[NewEvent | EskitError | None],
-    state: State,
-    places: Iterable[tuple[int, int]],
-    outcomes: dict[int, Outcome],
-) -> None:
-    """What became of the writes of an entity that was in that state; `places`: versions, positions of their events."""
-    version, position = state.version, state.position
-    following = iter(places)
-    for line, decision in zip(lines, decided, strict=True):
-        if isinstance(decision, NewEvent):
-            version, position = next(following)
-            outcomes[line.number] = Done(version, position, decision.type.action, stored=True)
-        else:
-            outcomes[line.number] = decision or Done(version, position, None, stored=False)
-
-
-def _fail(
-    lines: Sequence[_Line],
-    decided: Sequence[NewEvent | EskitError | None],
-    state: State,
-    error: EskitError,
-    outcomes: dict[int, Outcome],
-) -> None:
-    """None of their events is stored, or nobody knows: what was decided behind the first of them is worth nothing."""
-    first = next(n for n, decision in enumerate(decided) if isinstance(decision, NewEvent))
-    _tell(lines[:first], decided[:first], state, [], outcomes)
-    for number, write in lines[first:]:
-        outcomes[number] = own(error, write)
-
-
-@contextmanager
-def _caught(lines: Sequence[_Line], outcomes: dict[int, Outcome]) -> Iterator[None]:
-    """What goes wrong with these writes is their outcome, and no other's."""
-    try:
-        yield
-    except EskitError as error:
-        found = error
-    except Exception:
-        log.exception("write of a batch failed", lines=len(lines))
-        found = EskitError("Something went wrong on our side")
-    else:
-        return
-    for number, write in lines:
-        outcomes.setdefault(number, own(found, write))
 
 
 async def _all(work: Iterable[Coroutine[Any, Any, None]]) -> None:
