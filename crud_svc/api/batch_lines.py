@@ -22,6 +22,7 @@ from crud_svc.api.batch_shapes import (
     PutLine,
     RestoreLine,
 )
+from crud_svc.api.headers import IDEMPOTENCY_KEY
 from crud_svc.api.history import at_version
 from crud_svc.documents import patches
 from crud_svc.documents.exact_json import MAX_DEPTH, parse_object
@@ -186,7 +187,12 @@ def _occurred(moment: datetime | None) -> int | None:
 
 
 # What the errors of a single write call a header or a body is a member of a line.
-_MEMBERS = {IF_MATCH: "if_match", IF_NONE_MATCH: "if_none_match", "Idempotency-Key": "idempotency_key"}
+_MEMBERS = {
+    IF_MATCH: "if_match",
+    IF_NONE_MATCH: "if_none_match",
+    IDEMPOTENCY_KEY: "idempotency_key",
+    "body": "document",
+}
 
 
 def of_line(error: EskitError, number: int) -> EskitError:

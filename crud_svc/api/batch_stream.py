@@ -17,7 +17,7 @@ from crud_svc.entities.course import Outcome
 from crud_svc.entities.target import Target
 from crud_svc.entities.writes import Write
 from eskit import logs
-from eskit.errors import EskitError
+from eskit.errors import EskitError, TooLarge
 from eskit.web import bodies
 from eskit.web.lines import Line, lines
 from eskit.web.operations import NDJSON
@@ -122,7 +122,9 @@ async def parsed(request: web.Request, line: Line, beside: Beside) -> Parsed:
     """What a line asks for; whatever is wrong with it is wrong with it alone."""
     settings = request.app[bodies.SETTINGS]
     if line.content is None:
-        return Parsed(line.number, bodies.too_large("The line", settings))
+        limit = settings.max_body_bytes
+        message = f"The line has more than {limit} bytes (ESKIT_MAX_BODY_BYTES)"
+        return Parsed(line.number, TooLarge(message, limit=limit))
     try:
         return Parsed(line.number, await parse_line(line.content, beside, settings, request.app[ENTITIES].reader))
     except EskitError as error:

@@ -49,7 +49,7 @@ class Batch:
     def __init__(self, entities: Entities, store: EventStore) -> None:
         self.entities = entities
         self.store = store
-        self._reads = asyncio.Semaphore(READS)
+        self.reads = asyncio.Semaphore(READS)
 
     async def each(self, writes: Sequence[Write]) -> list[Outcome]:
         """What became of each write: as if they were done one after the other, those of one entity at least.
@@ -73,7 +73,7 @@ class Batch:
         """The state that a write meets. Without `look` none is read for what is new: the append finds out if it is."""
         if write.fresh and not look:
             return State()
-        async with self._reads:
+        async with self.reads:
             return await self.entities.reader.state(write.target)
 
 
@@ -112,8 +112,7 @@ class _Run:
     async def _together(self, lines: Sequence[_Line], *, look: bool) -> bool:
         """Decide all writes on one state and store their events; False where the entity is not in that state."""
         first, store = lines[0].write, self._batch.store
-        self._require_database()
-        state = await self._batch.state(first, look=look)
+        state = await self._state(first, look=look)
         decided = _decided(Course(self._batch.entities, {first.target: state}), lines)
         events = [event for event in decided if isinstance(event, NewEvent)]
         if not events and first.fresh and not look:
@@ -165,6 +164,13 @@ class _Run:
     def _is_refused(self, line: _Line) -> bool:
         outcome = self.outcomes[line.number]
         return isinstance(outcome, EskitError) and not isinstance(outcome, Unavailable)
+
+    async def _state(self, write: Write, *, look: bool) -> State:
+        if write.fresh and not look:
+            return State()
+        async with self._batch.reads:
+            self._require_database()  # others have waited in vain, while this one waited for its turn
+            return await self._batch.entities.reader.state(write.target)
 
     def _require_database(self) -> None:
         if self._away is not None:
