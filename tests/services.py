@@ -25,7 +25,7 @@ from eskit.settings import Settings, variable
 from infra.local.ports import free_port
 
 ROOT = Path(__file__).parents[1]
-SCHEMAS = (("eventstore", "eventstore_svc"), ("offsets", "offsets_svc"))
+SCHEMAS = (("eventstore", "eventstore_svc"), ("crud", "crud_svc"), ("offsets", "offsets_svc"))
 
 
 def config_for(database_url: str, bootstrap: str = "", **more: Any) -> Settings:

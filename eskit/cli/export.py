@@ -17,6 +17,7 @@ from tqdm import tqdm
 from eskit import names, settings
 from eskit.cli.export_lines import EntityLine, event_line, written
 from eskit.cli.saying import say
+from eskit.cli.services import add_services
 from eskit.client.event_types import Wanted
 from eskit.client.eventstore import EventStoreClient
 from eskit.client.http import ServiceClient, segment
@@ -50,8 +51,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     command.add_argument("type", metavar="TYPE", help="an entity type, like com.acme.User")
     command.add_argument("--history", action="store_true", help="all events, not the present documents")
     command.add_argument("--position", type=int, metavar="N", help="as the log was at this position")
-    command.add_argument("--crud-url", help="the CRUD service; default: ESKIT_CRUD_URL")
-    command.add_argument("--eventstore-url", help="the event store; default: ESKIT_EVENTSTORE_URL")
+    add_services(command)
     command.set_defaults(run=run)
 
 
@@ -77,8 +77,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def _export(arguments: argparse.Namespace, kind: str, config: Settings) -> None:
     async with (
-        EventStoreClient(arguments.eventstore_url or config.eventstore_url) as store,
-        ServiceClient(arguments.crud_url or config.crud_url, connections=AHEAD) as crud,
+        EventStoreClient(arguments.eventstore_url or config.eventstore_url, patience_s=arguments.patience) as store,
+        ServiceClient(arguments.crud_url or config.crud_url, patience_s=arguments.patience, connections=AHEAD) as crud,
     ):
         position = (await store.head()).position
         if arguments.position is not None:

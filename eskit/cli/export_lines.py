@@ -24,7 +24,7 @@ class EntityLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     document: Raw
 
 
-class EventLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class EventLine(msgspec.Struct, frozen=True, kw_only=True):
     """An event in the JSON format of CloudEvents 1.0.
 
     `subject` is the originator's id, `sequence` its version, `recordedtime` when the log took it. What CloudEvents has
@@ -43,6 +43,11 @@ class EventLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     eskitmetadata: str = "{}"
     datacontenttype: str = "application/json"
     data: Raw
+
+    @property
+    def stream(self) -> tuple[str, str]:
+        """Entity type and originator id."""
+        return self.type.rpartition(".")[0], self.subject
 
     @property
     def version(self) -> int:

@@ -14,9 +14,11 @@ from tqdm import tqdm
 
 from eskit import settings
 from eskit.cli.export_lines import EntityLine, EventLine
+from eskit.cli.import_entities import Existing, Fate, Outcome, import_entities
+from eskit.cli.import_events import EventImport
 from eskit.cli.import_file import FileLine, pieces, size_bytes
-from eskit.cli.import_lines import Existing, Fate, Outcome, Services, import_entities, import_events
 from eskit.cli.saying import say
+from eskit.cli.services import add_services
 from eskit.client.eventstore import EventStoreClient
 from eskit.client.http import ServiceClient
 from eskit.errors import EskitError, SettingsError, Unavailable
@@ -47,8 +49,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     command.add_argument("file", metavar="FILE", help="the export; - is the standard input")
     command.add_argument("--existing", choices=[one.value for one in Existing], default=Existing.REFUSE.value,
                          help="what to do with an entity that exists or was deleted (%(default)s)")  # fmt: skip
-    command.add_argument("--crud-url", help="the CRUD service; default: ESKIT_CRUD_URL")
-    command.add_argument("--eventstore-url", help="the event store; default: ESKIT_EVENTSTORE_URL")
+    add_services(command)
     command.set_defaults(run=run)
 
 
@@ -74,31 +75,27 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def _import(arguments: argparse.Namespace, file: BinaryIO, config: Settings) -> int:
     async with (
-        ServiceClient(arguments.crud_url or config.crud_url) as crud,
-        EventStoreClient(arguments.eventstore_url or config.eventstore_url) as store,
+        ServiceClient(arguments.crud_url or config.crud_url, patience_s=arguments.patience) as crud,
+        EventStoreClient(arguments.eventstore_url or config.eventstore_url, patience_s=arguments.patience) as store,
     ):
         with tqdm(total=size_bytes(file), unit="B", unit_scale=True, disable=None) as bar:
-            report = _Report(bar)
+            report, events, existing = _Report(bar), EventImport(store), Existing(arguments.existing)
             for piece in pieces(file):
-                await _store(Services(crud, store), piece, Existing(arguments.existing), report)
+                report.add(piece, await _entities(crud, piece, existing) | await _events(events, piece))
                 bar.update(sum(line.size_bytes for line in piece))
     report.end()
     return 1 if report.refused else 0
 
 
-async def _store(services: Services, piece: list[FileLine], existing: Existing, report: _Report) -> None:
-    """Send the good lines of a piece, which are all of one kind."""
-    entities = [(line.number, line.content) for line in piece if isinstance(line.content, EntityLine)]
-    events = [(line.number, line.content) for line in piece if isinstance(line.content, EventLine)]
-    outcomes: dict[int, Outcome] = {line.number: line.content for line in piece if isinstance(line.content, EskitError)}
-    if entities:
-        found = await import_entities(services, [content for _, content in entities], existing)
-        outcomes.update(zip([number for number, _ in entities], found, strict=True))
-    if events:
-        found = await import_events(services, [content for _, content in events])
-        outcomes.update(zip([number for number, _ in events], found, strict=True))
-    for number, outcome in sorted(outcomes.items()):
-        report.add(number, outcome)
+async def _entities(crud: ServiceClient, piece: list[FileLine], existing: Existing) -> dict[int, Outcome]:
+    found = {line.number: line.content for line in piece if isinstance(line.content, EntityLine)}
+    outcomes = await import_entities(crud, list(found.values()), existing) if found else []
+    return dict(zip(found, outcomes, strict=True))
+
+
+async def _events(events: EventImport, piece: list[FileLine]) -> dict[int, Outcome]:
+    found = {line.number: line.content for line in piece if isinstance(line.content, EventLine)}
+    return dict(zip(found, await events.store(list(found.values())), strict=True))
 
 
 class _Report:
@@ -109,15 +106,20 @@ class _Report:
         self._fates: Counter[Fate] = Counter()
         self.refused = 0
 
-    def add(self, number: int, outcome: Outcome) -> None:
-        """Of one line."""
-        if isinstance(outcome, Fate):
-            self._fates[outcome] += 1
-            return
+    def add(self, piece: list[FileLine], outcomes: dict[int, Outcome]) -> None:
+        """Of the lines of a piece; those that are wrong have no outcome."""
+        for line in piece:
+            outcome = line.content if isinstance(line.content, EskitError) else outcomes[line.number]
+            if isinstance(outcome, Fate):
+                self._fates[outcome] += 1
+            else:
+                self._refuse(line.number, outcome)
+
+    def _refuse(self, number: int, error: EskitError) -> None:
         self.refused += 1
         if self.refused <= SHOWN:
             self._bar.clear()
-            say(f"line {number}: {outcome.detail} ({outcome.code})")
+            say(f"line {number}: {error.detail} ({error.code})")
 
     def end(self) -> None:
         """All of them."""

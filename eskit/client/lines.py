@@ -15,11 +15,10 @@ NDJSON = {"Content-Type": "application/x-ndjson"}
 
 
 class LineResult(msgspec.Struct):
-    """What became of a line: its number from 1, its status, and the `problem` where it was refused."""
+    """What became of a line: its status, whether it was stored by this request, and why it was refused."""
 
     status: int
-    line: int | None = None
-    stored: bool | None = None
+    stored: bool = False
     problem: dict[str, Any] | None = None
 
     def error(self) -> EskitError | None:
@@ -33,8 +32,8 @@ _results = msgspec.json.Decoder(LineResult)
 async def send_lines(client: ServiceClient, path: str, lines: Sequence[bytes]) -> list[LineResult]:
     """Post lines of which each may safely be repeated, again while any of them fails because something is away.
 
-    A result for each, in order; a line is `stored` (or 201) when any of the attempts has stored it. Raises Unavailable
-    after the client's patience, with some of the lines perhaps stored.
+    A result for each, in order; a line is `stored` when any of the attempts has stored it. Raises Unavailable after the
+    client's patience, with some of the lines perhaps stored.
     """
     patience = Patience(client.patience_s)
     body = b"\n".join(lines) + b"\n"
@@ -44,7 +43,7 @@ async def send_lines(client: ServiceClient, path: str, lines: Sequence[bytes]) -
         results = _results.decode_lines(answer.body)
         away = _away(results, len(lines))
         for number, result in enumerate(results):
-            if result.stored or (result.stored is None and result.status == 201):
+            if result.stored:
                 new.add(number)
             result.stored = number in new
         if away is None:

@@ -79,7 +79,7 @@ async def test_a_client_that_does_not_read_is_not_served_for_ever(config: Settin
     async with running(crud_app(quick), quick, "crud_port") as url:
         _, writer = await open_stream(url)
         # Not drained: what the service does not take stays in this buffer.
-        writer.write(chunk(line * 200_000))
+        writer.write(chunk(line * 60_000))
         await until(lambda: _broken(writer))
         writer.transport.abort()
         async with aiohttp.ClientSession() as session, session.post(f"{url}/v1/entities/User", json={}) as response:
