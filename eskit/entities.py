@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, UnsetType
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -52,7 +52,7 @@ class BlamedField(msgspec.Struct, frozen=True):
     """A field as it is, and the event that has set it; null: one before those that were looked at."""
 
     path: str
-    value: Annotated[msgspec.Raw, Meta(extra_json_schema={})]
+    value: Any
     version: int | None = None
     event_id: str | None = None
     user: str | None = None

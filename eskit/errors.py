@@ -38,6 +38,12 @@ class TopicMismatch(EskitError):
     code, title = "topic-mismatch", "Topic does not fit the log"
 
 
+class DocumentMismatch(EskitError):
+    """A stored document does not fit the class that a program reads it with; nothing is wrong with the service."""
+
+    code, title = "document-mismatch", "Document does not fit the class"
+
+
 class MalformedRequest(EskitError):
     """The request cannot be read at all: not JSON, not UTF-8, half a body."""
 

@@ -13,7 +13,7 @@ from consumers.metrics import store
 from consumers.metrics.collector import ConsumersCollector, LogCollector
 from consumers.metrics.looking import look_at_consumers, look_at_counts
 from eskit import consumer as consuming
-from eskit.client.offsets import OffsetsClient
+from eskit.client.offsets import Offsets
 from eskit.consumer import Consumer, Record, Retry, Target
 from eskit.consumer.transactions.target import open_view
 from eskit.settings import Settings
@@ -66,7 +66,7 @@ async def _looking(app: web.Application) -> AsyncIterator[None]:
     app[REGISTRY].register(consumers)
     async with (
         open_view(_target(settings), settings, consumer.name) as view,
-        OffsetsClient(settings.offsets_url, timeout_s=5, patience_s=0) as client,
+        Offsets(settings.offsets_url, timeout_s=5, patience_s=0) as client,
     ):
         tasks = [
             asyncio.create_task(look_at_counts(view, consumer, counted)),

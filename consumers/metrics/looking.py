@@ -10,7 +10,7 @@ import psycopg_pool
 from consumers.metrics import store
 from consumers.metrics.collector import ConsumersCollector, LogCollector
 from eskit import logs
-from eskit.client.offsets import OffsetsClient
+from eskit.client.offsets import Offsets
 from eskit.consumer import Consumer
 from eskit.consumer.transactions.target import View
 from eskit.errors import EskitError
@@ -45,7 +45,7 @@ async def look_at_counts(view: View, consumer: Consumer, collector: LogCollector
         await asyncio.sleep(COUNTS_EVERY_S)
 
 
-async def look_at_consumers(client: OffsetsClient, collector: ConsumersCollector) -> None:
+async def look_at_consumers(client: Offsets, collector: ConsumersCollector) -> None:
     """Keep the list of consumers new. While the offsets service is away the last one stays: lastseen tells its age."""
     while True:
         try:
@@ -58,7 +58,7 @@ async def look_at_consumers(client: OffsetsClient, collector: ConsumersCollector
         await asyncio.sleep(CONSUMERS_EVERY_S)
 
 
-async def _consumers(client: OffsetsClient) -> list[ConsumerState]:
+async def _consumers(client: Offsets) -> list[ConsumerState]:
     found: list[ConsumerState] = []
     after: str | None = ""
     while after is not None and len(found) < MAX_CONSUMERS:

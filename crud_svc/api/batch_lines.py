@@ -30,7 +30,7 @@ from crud_svc.documents.state import RESTORED
 from crud_svc.entities import preconditions, writes
 from crud_svc.entities.reading import Reader
 from crud_svc.entities.target import About, Target, document_limit, too_large
-from crud_svc.entities.writes import Write
+from crud_svc.entities.writes import Given, Write
 from eskit import ids, names, times
 from eskit.errors import EskitError, InvalidRequest, PreconditionRequired
 from eskit.settings import Settings
@@ -70,7 +70,7 @@ async def parse_line(content: bytes, beside: Beside, settings: Settings, reader:
     match line:
         case CreateLine():
             check = partial(preconditions.require_never_deleted, str(target))
-            return writes.create(target, about, _document(line.document, exact, settings), check=check)
+            return writes.create(target, about, _given(line.document, exact, settings), check=check)
         case PutLine():
             return _put(line, target, about, exact, settings)
         case DeleteLine():
@@ -82,12 +82,12 @@ async def parse_line(content: bytes, beside: Beside, settings: Settings, reader:
 
 
 def _put(line: PutLine, target: Target, about: About, exact: dict[str, Any], settings: Settings) -> Write:
-    text = _document(line.document, exact, settings)
+    given = _given(line.document, exact, settings)
     if line.if_none_match is None:
-        return writes.replace(target, about, _required(line), exact["document"])
+        return writes.replace(target, about, _required(line), given)
     if line.if_match is not None:
         raise InvalidRequest("if_match and if_none_match exclude each other", field="if_none_match")
-    return writes.create(target, about, text, check=preconditions.require_none)
+    return writes.create(target, about, given, check=preconditions.require_none)
 
 
 async def _restore(line: RestoreLine, target: Target, about: About, reader: Reader) -> Write:
@@ -114,13 +114,13 @@ def _patch(
     return writes.merge(target, about, wanted, patch, largest)
 
 
-def _document(sent: Raw, exact: dict[str, Any], settings: Settings) -> bytes:
+def _given(sent: Raw, exact: dict[str, Any], settings: Settings) -> Given:
     if not isinstance(exact["document"], dict):
         raise InvalidRequest("document must be a JSON object", field="document")
     text = bytes(sent)
     if len(text) > (limit := document_limit(settings.max_event_bytes)):
         raise too_large("The document has", len(text), limit)
-    return text
+    return Given(text, exact["document"])
 
 
 def _required(line: Based) -> Tags:

@@ -46,7 +46,7 @@ async def create_entity(request: web.Request) -> Answer:
     preconditions.refuse(request, IF_MATCH, IF_NONE_MATCH)
     about = headers.about(request)
     target = Target(headers.written_type(request), str(about.event_id))
-    return await _write(request, writes.create(target, about, await _text(request), check=lambda _: None))
+    return await _write(request, writes.create(target, about, await _given(request), check=lambda _: None))
 
 
 async def create_entity_with_id(request: web.Request) -> Answer:
@@ -59,7 +59,7 @@ async def create_entity_with_id(request: web.Request) -> Answer:
     preconditions.refuse(request, IF_MATCH, IF_NONE_MATCH)
     target, about = headers.written(request), headers.about(request)
     check = partial(require_never_deleted, str(target))
-    return await _write(request, writes.create(target, about, await _text(request), check=check))
+    return await _write(request, writes.create(target, about, await _given(request), check=check))
 
 
 async def put_entity(request: web.Request) -> Answer:
@@ -69,11 +69,10 @@ async def put_entity(request: web.Request) -> Answer:
     creates = preconditions.creates(request)
     wanted = None if creates else preconditions.required(request)
     about = headers.about(request)
-    text = await headers.document(request, JSON)
-    document = parse_object(text)
+    given = await _given(request)
     if wanted is None:
-        return await _write(request, writes.create(target, about, text, check=require_none))
-    return await _write(request, writes.replace(target, about, wanted, document))
+        return await _write(request, writes.create(target, about, given, check=require_none))
+    return await _write(request, writes.replace(target, about, wanted, given))
 
 
 async def patch_entity(request: web.Request) -> Answer:
@@ -119,10 +118,9 @@ async def restore_entity(request: web.Request) -> Answer:
     return await _write(request, writes.restore(target, about, wanted, text))
 
 
-async def _text(request: web.Request) -> bytes:
+async def _given(request: web.Request) -> writes.Given:
     text = await headers.document(request, JSON)
-    parse_object(text)
-    return text
+    return writes.Given(text, parse_object(text))
 
 
 async def _write(request: web.Request, write: writes.Write) -> Answer:

@@ -34,6 +34,8 @@ def changes(old: Document, new: Document, at: str = "") -> Iterator[Change]:
             yield Change(path, UNSET, value)
             continue
         before = old[key]
+        if before is value:
+            continue
         if isinstance(before, dict) and isinstance(value, dict):
             yield from changes(before, value, path)
         elif not identical(before, value):
@@ -77,6 +79,8 @@ def merge_patch(old: Document, new: Document) -> Document:
             patch[key] = value
             continue
         before = old[key]
+        if before is value:
+            continue
         if isinstance(before, dict) and isinstance(value, dict):
             if inner := merge_patch(before, value):
                 patch[key] = inner

@@ -210,6 +210,8 @@ encode = msgspec.json.Encoder(enc_hook=_number).encode
 
 def identical(one: Any, other: Any) -> bool:
     """Whether two values are the same to the letter of each number; the order of members does not count."""
+    if one is other:  # as the untouched parts of a changed document are
+        return True
     if type(one) is not type(other):
         return False
     if isinstance(one, dict):

@@ -7,9 +7,10 @@ import random
 from typing import NamedTuple
 
 from crud_svc.documents.exact_json import MAX_DEPTH, identical, parse
-from crud_svc.documents.state import AROUND_VALUES, State, fold
+from crud_svc.documents.state import AROUND_VALUES, CREATED, State, fold
 from crud_svc.entities.reading import Place, Reader
-from crud_svc.entities.writes import Write
+from crud_svc.entities.recent import Recent
+from crud_svc.entities.writes import Decision, Write
 from eskit.errors import (
     Conflict,
     Deleted,
@@ -64,6 +65,7 @@ class Entities:
         self._store = store
         self.reader = reader
         self._limit_bytes = max_event_bytes
+        self._recent = Recent()
 
     async def write(self, write: Write) -> Written:
         """Do it, or answer what was answered when it was done before under the same event id.
@@ -90,30 +92,59 @@ class Entities:
         """None: the event id is in the log already."""
         actual = 0
         for attempt in range(TRIES):
-            # A new entity needs no look: the append itself finds out whether it is one.
-            state = State() if write.fresh and attempt == 0 else await self.reader.state(write.target)
-            event = self.decided(write, state)
-            if event is None:
+            state, decision = self._guess(write) if attempt == 0 else (None, None)
+            if state is None:
+                state = await self.reader.state(write.target)
+                write.check(state)
+                decision = write.decide(state)
+            if decision is None:
                 return Written(state, None)
+            event = self._event(write, state, decision)
             try:
                 appended = await self._store.append([event])
-            except VersionConflict as conflict:
+            except EskitError as error:
+                self._recent.drop(write.target)
+                if not isinstance(error, VersionConflict):
+                    raise
                 # Somebody was faster. With If-Match the next look at it ends in 412, without it is tried again.
-                actual = conflict.extra.get("actual", 0)
+                actual = error.extra.get("actual", 0)
                 await asyncio.sleep(random.random() * PAUSE_S * attempt)  # noqa: S311 - spreads retries, keeps no secret
                 continue
             if not appended.new:
                 return None
+            self._remember(write, decision, appended.events[0])
             return Written(state, _as_stored(event, appended.events[0]))
         message = f"{write.target} was changed by others {TRIES} times meanwhile; try again"
-        raise VersionConflict(message, expected=state.version, actual=actual)
+        raise VersionConflict(message, expected=state.version if state else 0, actual=actual)
+
+    def _guess(self, write: Write) -> tuple[State | None, Decision | None]:
+        """The state as it probably is, and the decision on it; only an append can tell. None where that is no help."""
+        # A new entity needs no look: the append itself finds out whether it is one.
+        state = State() if write.fresh else self._recent.get(write.target)
+        if state is None:
+            return None, None
+        try:
+            write.check(state)
+            decision = write.decide(state)
+        except EskitError:
+            return None, None
+        return (state, decision) if decision is not None else (None, None)
+
+    def _remember(self, write: Write, decision: Decision, place: Recorded) -> None:
+        if decision.after is None:
+            self._recent.drop(write.target)
+            return
+        text = decision.payload if decision.action == CREATED else None
+        state = State(place.version, place.position, 0, decision.after.document, text)
+        self._recent.put(write.target, state, decision.after.size)
 
     def decided(self, write: Write, state: State) -> NewEvent | None:
         """The event to store, None where nothing would change; raises why it is refused, as `write` does."""
         write.check(state)
         decision = write.decide(state)
-        if decision is None:
-            return None
+        return None if decision is None else self._event(write, state, decision)
+
+    def _event(self, write: Write, state: State, decision: Decision) -> NewEvent:
         event = NewEvent(
             event_id=write.about.event_id,
             id_is_given=write.about.id_is_given,

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from datetime import datetime
 from typing import NamedTuple
+from weakref import WeakValueDictionary
 
 from crud_svc.documents.exact_json import parse_stored
 from crud_svc.documents.state import Fold, State
 from crud_svc.entities.target import Target
-from crud_svc.snapshots.snapshotter import FORMAT, Snapshotter
-from eskit.errors import NotFound
+from crud_svc.snapshots.snapshotter import FORMAT, Offer
+from eskit import logs
+from eskit.errors import NotFound, SchemaMismatch
 from eskit.events import Stored
 from eventstore_svc.store import LAST_VERSION, EventStore, Fetcher, Rows
 from eventstore_svc.store.arrays import MICROS_2000
+
+log = logs.get(__name__)
 
 # Of one query; a longer stream without a snapshot takes several.
 PAGE_EVENTS = 1000
@@ -42,11 +47,12 @@ class Folded(NamedTuple):
 class Reader:
     """Reads entities. Raises Unavailable."""
 
-    def __init__(self, fetcher: Fetcher, store: EventStore, snapshotter: Snapshotter) -> None:
-        """`fetcher`: of statements of this package; snapshots are written by the way, where they would have helped."""
+    def __init__(self, fetcher: Fetcher, store: EventStore, offer: Offer) -> None:
+        """`fetcher`: of statements of this package; `offer` is given every state that was read, for a snapshot."""
         self._fetcher = fetcher
         self._store = store
-        self._snapshotter = snapshotter
+        self._offer = offer
+        self._long: WeakValueDictionary[Target, _Long] = WeakValueDictionary()
 
     async def state(self, target: Target, place: Place = NOW) -> State:
         """The state at a place; with version 0 where there was no event yet."""
@@ -58,7 +64,7 @@ class Reader:
                 return State()
             version = min(version, seen)
         folded = await self._fold(target, version)
-        self._snapshotter.offer(target, *folded, latest=version == LAST_VERSION)
+        self._offer(target, *folded, latest=version == LAST_VERSION)
         return folded.state
 
     async def refolded(self, target: Target, version: int = LAST_VERSION) -> State:
@@ -81,23 +87,27 @@ class Reader:
                 first = event.version + 1
 
     async def _fold(self, target: Target, version: int) -> Folded:
-        fold, events, size = Fold(), 0, 0
-        first, more = 0, True
-        while more:
-            rows = await self._page(target, first, version)
-            # A snapshot has no action. It is looked for by the first query only: those after it begin behind it.
-            start = 1 if len(rows) and rows.text(0, 3) is None else 0
-            if start:
-                fold = Fold.owning(_snapshot(rows))
-            page = 0
-            for row in range(start, len(rows)):
-                payload = rows.bytes(row, 4)
-                page += len(payload)
-                fold.apply(rows.number(row, 0), rows.number(row, 1), _micros(rows, row), rows.text(row, 3), payload)
-            events, size = events + len(rows) - start, size + page
-            more = len(rows) - start == PAGE_EVENTS or page >= PAGE_BYTES
-            first = rows.number(len(rows) - 1, 0) + 1 if more else first
-        return Folded(fold.state(), events, size)
+        progress = _Progress()
+        try:
+            progress.add(await self._page(target, 0, version))
+        except SchemaMismatch as error:
+            # Snapshots are a cache: without their table reads are slow, and right.
+            log.warning("snapshots cannot be read, all events are", error=error.detail)
+            return Folded(await self.refolded(target, version), 0, 0)
+        if progress.more:
+            await self._fold_long(progress, target, version)
+        return Folded(progress.fold.state(), progress.events, progress.bytes)
+
+    async def _fold_long(self, progress: _Progress, target: Target, version: int) -> None:
+        """Many may ask for the same long history at once, as where snapshots were dropped: they take turns, and go on
+        from where the one before came to."""
+        long = self._long.setdefault(target, _Long())
+        async with long.turn:
+            if progress.version < long.reached.version <= version:
+                progress.go_on(long.reached)
+            while progress.more:
+                progress.add(await self._page(target, progress.version + 1, version))
+            long.reached = progress.fold.state()
 
     async def _page(self, target: Target, first: int, last: int) -> Rows:
         return await self._fetcher.fetch(
@@ -113,6 +123,43 @@ class Reader:
                 "most_bytes": PAGE_BYTES,
             },
         )
+
+
+class _Long:
+    """A long history that somebody folds; gone with the last who does."""
+
+    def __init__(self) -> None:
+        self.turn = asyncio.Lock()
+        self.reached = State()
+
+
+class _Progress:
+    """How far a fold has come, page by page."""
+
+    def __init__(self) -> None:
+        self.fold = Fold()
+        self.version = self.events = self.bytes = 0
+        self.more = True
+
+    def go_on(self, state: State) -> None:
+        """From what somebody else has folded, who has offered it as a snapshot already."""
+        self.fold, self.version, self.events, self.bytes = Fold(state), state.version, 0, 0
+
+    def add(self, rows: Rows) -> None:
+        """One page; a snapshot, which has no action, can only be its first row."""
+        start = 1 if len(rows) and rows.text(0, 3) is None else 0
+        if start:
+            self.fold = Fold.owning(_snapshot(rows))
+        size = 0
+        for row in range(start, len(rows)):
+            payload = rows.bytes(row, 4)
+            size += len(payload)
+            self.fold.apply(rows.number(row, 0), rows.number(row, 1), _micros(rows, row), rows.text(row, 3), payload)
+        if len(rows):
+            self.version = rows.number(len(rows) - 1, 0)
+        self.events += len(rows) - start
+        self.bytes += size
+        self.more = len(rows) - start == PAGE_EVENTS or size >= PAGE_BYTES
 
 
 def _micros(rows: Rows, row: int) -> int:

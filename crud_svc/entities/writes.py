@@ -16,11 +16,19 @@ from eskit.errors import AlreadyExists, EskitError, InvalidRequest, PatchFailed
 from eskit.web.etags import Tags
 
 
+class Sized(NamedTuple):
+    """A document, and its size as JSON in bytes."""
+
+    document: Document
+    size: int
+
+
 class Decision(NamedTuple):
-    """The event that says the change."""
+    """The event that says the change, and the document it leads to; None: there is none."""
 
     action: str
     payload: bytes
+    after: Sized | None = None
 
 
 class Write(NamedTuple):
@@ -33,20 +41,27 @@ class Write(NamedTuple):
     fresh: bool = False  # there is most likely no stream yet
 
 
-def create(target: Target, about: About, text: bytes, *, check: Callable[[State], None]) -> Write:
-    """A new entity, or a deleted one anew where `check` lets it; `text` is a document that was checked."""
+class Given(NamedTuple):
+    """A document as it was sent, and what it says."""
+
+    text: bytes
+    document: Document
+
+
+def create(target: Target, about: About, given: Given, *, check: Callable[[State], None]) -> Write:
+    """A new entity, or a deleted one anew where `check` lets it."""
 
     def decide(state: State) -> Decision:
         if state.alive:
             raise AlreadyExists(f"{target} exists already", version=state.version)
-        return Decision(CREATED, text)
+        return Decision(CREATED, given.text, Sized(given.document, len(given.text)))
 
     return Write(target, about, check, decide, fresh=True)
 
 
-def replace(target: Target, about: About, wanted: Tags, document: Document) -> Write:
+def replace(target: Target, about: About, wanted: Tags, given: Given) -> Write:
     """Another document in place of the present one."""
-    return _update(target, about, wanted, lambda _: document)
+    return _update(target, about, wanted, lambda _: Sized(given.document, len(given.text)))
 
 
 def merge(target: Target, about: About, wanted: Tags, patch: Document, limit_bytes: int) -> Write:
@@ -57,7 +72,7 @@ def merge(target: Target, about: About, wanted: Tags, patch: Document, limit_byt
 def patch(target: Target, about: About, wanted: Tags, operations: list[dict[str, Any]], limit_bytes: int) -> Write:
     """The present document with a JSON Patch."""
 
-    def change(document: Document) -> Document:
+    def change(document: Document) -> Sized:
         result = patches.apply(document, operations, 4 * limit_bytes)
         if not isinstance(result, dict):
             raise PatchFailed("The document would not be a JSON object any more", field="patch")
@@ -96,18 +111,18 @@ def restore(target: Target, about: About, wanted: Tags, text: bytes | None) -> W
     return Write(target, about, check, decide)
 
 
-def _update(target: Target, about: About, wanted: Tags, change: Callable[[Document], Document]) -> Write:
+def _update(target: Target, about: About, wanted: Tags, change: Callable[[Document], Sized]) -> Write:
     def decide(state: State) -> Decision | None:
         document = state.require(str(target))
-        new = change(document)
-        payload = difference(document, new)
+        after = change(document)
+        payload = difference(document, after.document)
         if payload is None:
             return None
         # What is answered must be what replay makes of the event: an event that replay refuses would be a lost write.
-        if _leads_to(document, payload, new):
-            return Decision(UPDATED, payload)
-        if _leads_to(document, whole := replacement(new), new):
-            return Decision(UPDATED, whole)
+        if _leads_to(document, payload, after.document):
+            return Decision(UPDATED, payload, after)
+        if _leads_to(document, whole := replacement(after.document), after.document):
+            return Decision(UPDATED, whole, after)
         raise EskitError("The change cannot be stored in a form that can be read again; nothing is changed")
 
     return Write(target, about, partial(_check, target, wanted), decide)
@@ -120,11 +135,11 @@ def _leads_to(document: Document, payload: bytes, new: Document) -> bool:
         return False
 
 
-def _bounded(document: Document, limit_bytes: int) -> Document:
+def _bounded(document: Document, limit_bytes: int) -> Sized:
     # Many small patches must not add up to a document that no request could send and no event could restore.
     if (size := len(encode(document))) > limit_bytes:
         raise too_large("The document would have", size, limit_bytes)
-    return document
+    return Sized(document, size)
 
 
 def _check(target: Target, wanted: Tags, state: State) -> None:

@@ -1,10 +1,16 @@
 -- An entity for its fold: the newest snapshot in a range of versions, and the events after it (without one: all of the
--- range), oldest first, as many as the limits allow. A snapshot has no action.
+-- range), oldest first, as many as the limits allow. A snapshot has no action. One whose event the log does not have, as
+-- after a restore of the log alone, does not count.
 WITH snapshot AS MATERIALIZED (
     SELECT version, position, recorded_at, body, deleted_at
-      FROM snapshots
+      FROM snapshots AS kept
      WHERE entity_type = %(entity_type)s AND originator_id = %(originator_id)s
        AND version BETWEEN %(from_version)s AND %(to_version)s AND format = %(format)s
+       -- (As a value and not as a join: only the newest is looked up.)
+       AND recorded_at = (SELECT last.recorded_at
+                            FROM events AS last
+                           WHERE last.position = kept.position AND last.version = kept.version
+                             AND last.entity_type = kept.entity_type AND last.originator_id = kept.originator_id)
      ORDER BY version DESC
      LIMIT 1)
 SELECT version, position, recorded_at, NULL AS action, body AS text, deleted_at FROM snapshot

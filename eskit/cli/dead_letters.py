@@ -12,11 +12,11 @@ from collections.abc import Awaitable, Callable
 from eskit import settings
 from eskit.cli import letter_text, letters_found
 from eskit.cli.saying import say
-from eskit.client.letters import LettersClient
+from eskit.client.letters import DeadLetters
 from eskit.errors import NotFound, SettingsError
 from eskit.letters import MAX_KEYS, MAX_LETTERS, DiscardLetters, RetryLetters
 
-Run = Callable[[LettersClient, argparse.Namespace], Awaitable[int]]
+Run = Callable[[DeadLetters, argparse.Namespace], Awaitable[int]]
 
 # A person waits: what is away for longer is said.
 PATIENCE_S = 5.0
@@ -94,7 +94,7 @@ def _run(run: Run, arguments: argparse.Namespace) -> int:
 
     async def connected() -> int:
         url = arguments.url or settings.load().offsets_url
-        async with LettersClient(url, patience_s=PATIENCE_S) as client:
+        async with DeadLetters(url, patience_s=PATIENCE_S) as client:
             return await run(client, arguments)
 
     try:
@@ -105,7 +105,7 @@ def _run(run: Run, arguments: argparse.Namespace) -> int:
         return 1
 
 
-async def _list(client: LettersClient, arguments: argparse.Namespace) -> int:
+async def _list(client: DeadLetters, arguments: argparse.Namespace) -> int:
     if arguments.consumer is None:
         consumers = await client.consumers()
         _print(letter_text.as_json(consumers) if arguments.json else letter_text.consumers(consumers))
@@ -116,7 +116,7 @@ async def _list(client: LettersClient, arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def _show(client: LettersClient, arguments: argparse.Namespace) -> int:
+async def _show(client: DeadLetters, arguments: argparse.Namespace) -> int:
     which = await letters_found.which(client, arguments.consumer, arguments.which)
     found, more = await letters_found.letters(client, arguments.consumer, which, arguments.limit)
     if arguments.json:
@@ -127,7 +127,7 @@ async def _show(client: LettersClient, arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def _retry(client: LettersClient, arguments: argparse.Namespace) -> int:
+async def _retry(client: DeadLetters, arguments: argparse.Namespace) -> int:
     if arguments.all == bool(arguments.keys):
         raise SettingsError("name the keys to be handled again, or say --all")
     wanted = [RetryLetters(all=True)] if arguments.all else [
@@ -142,7 +142,7 @@ async def _retry(client: LettersClient, arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def _discard(client: LettersClient, arguments: argparse.Namespace) -> int:
+async def _discard(client: DeadLetters, arguments: argparse.Namespace) -> int:
     wanted, question = await _to_discard(client, arguments)
     if not arguments.yes and not _agreed(question):
         say("nothing was thrown away")
@@ -153,7 +153,7 @@ async def _discard(client: LettersClient, arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def _to_discard(client: LettersClient, arguments: argparse.Namespace) -> tuple[DiscardLetters, str]:
+async def _to_discard(client: DeadLetters, arguments: argparse.Namespace) -> tuple[DiscardLetters, str]:
     """What is to be thrown away, and the question whether it shall be."""
     which = await letters_found.which(client, arguments.consumer, arguments.which)
     offsets = arguments.offset

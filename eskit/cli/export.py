@@ -19,8 +19,8 @@ from eskit.cli.export_lines import EntityLine, event_line, written
 from eskit.cli.saying import say
 from eskit.cli.services import add_services
 from eskit.client.event_types import Wanted
-from eskit.client.eventstore import EventStoreClient
-from eskit.client.http import ServiceClient, segment
+from eskit.client.eventstore import EventStore
+from eskit.client.http import Connections, segment
 from eskit.errors import Deleted, EskitError, NotFound
 from eskit.settings import Settings
 
@@ -77,8 +77,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def _export(arguments: argparse.Namespace, kind: str, config: Settings) -> None:
     async with (
-        EventStoreClient(arguments.eventstore_url or config.eventstore_url, patience_s=arguments.patience) as store,
-        ServiceClient(arguments.crud_url or config.crud_url, patience_s=arguments.patience, connections=AHEAD) as crud,
+        EventStore(arguments.eventstore_url or config.eventstore_url, patience_s=arguments.patience) as store,
+        Connections(arguments.crud_url or config.crud_url, patience_s=arguments.patience, connections=AHEAD) as crud,
     ):
         position = (await store.head()).position
         if arguments.position is not None:
@@ -102,7 +102,7 @@ async def _write(lines: AsyncGenerator[bytes, None], out: BinaryIO, what: str) -
     return count
 
 
-async def _history(store: EventStoreClient, kind: str, position: int, config: Settings) -> AsyncGenerator[bytes, None]:
+async def _history(store: EventStore, kind: str, position: int, config: Settings) -> AsyncGenerator[bytes, None]:
     async with aclosing(store.events(wanted=Wanted(entity_type=kind))) as events:
         async for event in events:
             if event.position > position:
@@ -110,9 +110,7 @@ async def _history(store: EventStoreClient, kind: str, position: int, config: Se
             yield written(event_line(event, config.log))
 
 
-async def _states(
-    store: EventStoreClient, crud: ServiceClient, kind: str, position: int
-) -> AsyncGenerator[bytes, None]:
+async def _states(store: EventStore, crud: Connections, kind: str, position: int) -> AsyncGenerator[bytes, None]:
     """In the order of the ids. Some documents are read ahead; that they come in order costs nothing."""
     reading: deque[asyncio.Task[bytes | None]] = deque()
     try:
@@ -130,7 +128,7 @@ async def _states(
         await asyncio.gather(*reading, return_exceptions=True)
 
 
-async def _ids(store: EventStoreClient, kind: str, position: int) -> AsyncGenerator[str, None]:
+async def _ids(store: EventStore, kind: str, position: int) -> AsyncGenerator[str, None]:
     cursor: str | None = None
     while True:
         page = await store.streams(kind, cursor=cursor, limit=PAGE)
@@ -142,7 +140,7 @@ async def _ids(store: EventStoreClient, kind: str, position: int) -> AsyncGenera
             return
 
 
-async def _state(crud: ServiceClient, kind: str, ident: str, position: int) -> bytes | None:
+async def _state(crud: Connections, kind: str, ident: str, position: int) -> bytes | None:
     """The line of an entity; None where it did not exist (any more)."""
     try:
         answer = await crud.call("GET", f"/v1/entities/{segment(kind)}/{segment(ident)}?position={position}")

@@ -19,8 +19,8 @@ from eskit.cli.import_events import EventImport
 from eskit.cli.import_file import FileLine, pieces, size_bytes
 from eskit.cli.saying import say
 from eskit.cli.services import add_services
-from eskit.client.eventstore import EventStoreClient
-from eskit.client.http import ServiceClient
+from eskit.client.eventstore import EventStore
+from eskit.client.http import Connections
 from eskit.errors import EskitError, SettingsError, Unavailable
 from eskit.settings import Settings
 
@@ -75,8 +75,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def _import(arguments: argparse.Namespace, file: BinaryIO, config: Settings) -> int:
     async with (
-        ServiceClient(arguments.crud_url or config.crud_url, patience_s=arguments.patience) as crud,
-        EventStoreClient(arguments.eventstore_url or config.eventstore_url, patience_s=arguments.patience) as store,
+        Connections(arguments.crud_url or config.crud_url, patience_s=arguments.patience) as crud,
+        EventStore(arguments.eventstore_url or config.eventstore_url, patience_s=arguments.patience) as store,
     ):
         with tqdm(total=size_bytes(file), unit="B", unit_scale=True, disable=None) as bar:
             report, events, existing = _Report(bar), EventImport(store), Existing(arguments.existing)
@@ -87,7 +87,7 @@ async def _import(arguments: argparse.Namespace, file: BinaryIO, config: Setting
     return 1 if report.refused else 0
 
 
-async def _entities(crud: ServiceClient, piece: list[FileLine], existing: Existing) -> dict[int, Outcome]:
+async def _entities(crud: Connections, piece: list[FileLine], existing: Existing) -> dict[int, Outcome]:
     found = {line.number: line.content for line in piece if isinstance(line.content, EntityLine)}
     outcomes = await import_entities(crud, list(found.values()), existing) if found else []
     return dict(zip(found, outcomes, strict=True))

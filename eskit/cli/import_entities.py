@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from eskit.cli.export_lines import EntityLine
-from eskit.client.http import ServiceClient
+from eskit.client.http import Connections
 from eskit.client.lines import send_lines
 from eskit.errors import AlreadyExists, Deleted, EskitError
 
@@ -38,7 +38,7 @@ class Fate(Enum):
 Outcome = Fate | EskitError
 
 
-async def import_entities(crud: ServiceClient, lines: Sequence[EntityLine], existing: Existing) -> list[Outcome]:
+async def import_entities(crud: Connections, lines: Sequence[EntityLine], existing: Existing) -> list[Outcome]:
     """Create the entities; with REPLACE put the documents in the place of what is there. Raises Unavailable."""
     found = await _sent(crud, [_creation(line) for line in lines])
     there = [n for n, outcome in enumerate(found) if isinstance(outcome, AlreadyExists | Deleted)]
@@ -52,7 +52,7 @@ async def import_entities(crud: ServiceClient, lines: Sequence[EntityLine], exis
     return found
 
 
-async def _sent(crud: ServiceClient, lines: Sequence[bytes]) -> list[Outcome]:
+async def _sent(crud: Connections, lines: Sequence[bytes]) -> list[Outcome]:
     results = await send_lines(crud, ENTITIES, lines)
     return [result.error() or (Fate.STORED if result.stored else Fate.KNOWN) for result in results]
 

@@ -12,7 +12,8 @@ import msgspec
 
 from eskit.cli.export_lines import EventLine
 from eskit.cli.import_entities import Fate, Outcome
-from eskit.client.eventstore import JSON, EventStoreClient
+from eskit.client.eventstore import EventStore
+from eskit.client.service import JSON
 from eskit.errors import Conflict, EskitError, EventIdReused, InvalidRequest, NotFound, TooLarge, VersionConflict
 from eskit.events import Event
 
@@ -27,7 +28,7 @@ class EventImport:
     An event that does not fit ends its stream: what follows in it would be stored behind something else.
     """
 
-    def __init__(self, store: EventStoreClient) -> None:
+    def __init__(self, store: EventStore) -> None:
         self._store = store
         self._ended: set[tuple[str, str]] = set()
 

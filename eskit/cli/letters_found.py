@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from eskit.client.letters import LettersClient
+from eskit.client.letters import DeadLetters
 from eskit.errors import NotFound
 from eskit.letters import Cause, Kept, ParkedKey
 
@@ -34,7 +34,7 @@ class WaitingKey(msgspec.Struct, frozen=True):
     cause: Cause | None
 
 
-async def which(client: LettersClient, consumer: str, text: str) -> Which:
+async def which(client: DeadLetters, consumer: str, text: str) -> Which:
     """What a person has typed: the place of a letter that is there, else a key. Raises Unavailable."""
     if found := _PLACE.fullmatch(text):
         topic, partition, offset = found[1], int(found[2]), int(found[3])
@@ -45,7 +45,7 @@ async def which(client: LettersClient, consumer: str, text: str) -> Which:
     return Which(text)
 
 
-async def keys(client: LettersClient, consumer: str, limit: int) -> tuple[list[WaitingKey], bool]:
+async def keys(client: DeadLetters, consumer: str, limit: int) -> tuple[list[WaitingKey], bool]:
     """The first keys that wait, and whether there are more."""
     found: list[ParkedKey] = []
     after: str | None = None
@@ -59,7 +59,7 @@ async def keys(client: LettersClient, consumer: str, limit: int) -> tuple[list[W
     return [await _with_cause(client, consumer, key) for key in found], more
 
 
-async def _with_cause(client: LettersClient, consumer: str, key: ParkedKey) -> WaitingKey:
+async def _with_cause(client: DeadLetters, consumer: str, key: ParkedKey) -> WaitingKey:
     page = await client.letters(consumer, limit=1, topic=key.topic, partition=key.partition, key=key.key, failed=True)
     if not page.letters:
         return WaitingKey(key, None, None)
@@ -67,7 +67,7 @@ async def _with_cause(client: LettersClient, consumer: str, key: ParkedKey) -> W
 
 
 async def letters(
-    client: LettersClient, consumer: str, wanted: Which, limit: int, *, records: bool = True, failed: bool | None = None
+    client: DeadLetters, consumer: str, wanted: Which, limit: int, *, records: bool = True, failed: bool | None = None
 ) -> tuple[list[Kept], bool]:
     """The first letters (`failed`: only those that did), and whether there are more. Raises NotFound."""
     if wanted.topic is not None and wanted.partition is not None and wanted.offset is not None:

@@ -1,184 +1,192 @@
-"""Client of the CRUD service: JSON objects with versions and full history."""
+"""Client of the CRUD service: the entities of one type, as objects of a class, with versions and full history."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal, TypeVar
+from typing import Any, Generic, TypeVar, Unpack, overload
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
-from eskit.client.http import Answer, ServiceClient, segment
-from eskit.ids import uuid7
+from eskit.client import changes
+from eskit.client.about import NOTHING_SAID, About, Version, match
+from eskit.client.documents import Shape
+from eskit.client.history import EntityHistory
+from eskit.client.http import Answer, Connections, Limits, query
+from eskit.client.lists import EVERYTHING, Entity, ListAnswer, Listed, Page, Query
+from eskit.client.service import JSON
+from eskit.entities import Written
+from eskit.errors import PreconditionFailed
 
 T = TypeVar("T")
 
-Version = int | Literal["*"]
-"""The version a write is based on; `*`: whatever it is at."""
+UPDATE_TRIES = 10
+UPDATE_PAUSE_S = 0.01
 
-_PATCHES = {False: "application/json-patch+json", True: "application/merge-patch+json"}
-
-
-class About(msgspec.Struct, frozen=True, kw_only=True):
-    """What a write says about its event. `key`: made up for each write unless given; the same key is stored once."""
-
-    key: str | None = None
-    user: str | None = None
-    correlation_id: str | None = None
-    causation_id: str | None = None
-    metadata: Mapping[str, str] | None = None
-    occurred_on: datetime | None = None
-
-    def headers(self) -> dict[str, str]:
-        """As the service takes them."""
-        given = {
-            "Idempotency-Key": self.key or str(uuid7()),
-            "Eskit-User": self.user,
-            "Eskit-Correlation-Id": self.correlation_id,
-            "Eskit-Causation-Id": self.causation_id,
-            "Eskit-Metadata": None if self.metadata is None else json.dumps(dict(self.metadata)),
-            "Eskit-Occurred-On": None if self.occurred_on is None else self.occurred_on.isoformat(),
-        }
-        return {name: value for name, value in given.items() if value is not None}
-
-
-class Written(msgspec.Struct, frozen=True):
-    """Where an entity stands after a write; `position` is that of its last event in the log."""
-
-    id: str
-    version: int
-    position: int
-
-
-class Entity(msgspec.Struct, frozen=True):
-    """An entity as it was read."""
-
-    id: str
-    version: int
-    position: int
-    body: bytes  # the document as JSON, numbers as they were sent
-
-    @property
-    def document(self) -> Any:
-        """The document, decoded."""
-        return msgspec.json.decode(self.body)
-
-    def to(self, kind: type[T]) -> T:
-        """The document as a dataclass or msgspec.Struct; raises msgspec.ValidationError."""
-        return msgspec.json.decode(self.body, type=kind)
-
-
-class FieldChange(msgspec.Struct, frozen=True):
-    """One field that an event changed: a JSON pointer, and its value before and after; UNSET where there was none."""
-
-    path: str
-    old: Any | UnsetType = UNSET
-    new: Any | UnsetType = UNSET
-
-
-class HistoryEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """One event of an entity."""
-
-    version: int
-    position: int
-    event_id: str
-    event_type: str
-    action: str
-    user: str | None
-    correlation_id: str | None
-    causation_id: str | None
-    metadata: dict[str, str]
-    occurred_on: datetime
-    recorded_at: datetime
-    changes: list[FieldChange]
-
-
-class HistoryPage(msgspec.Struct, frozen=True):
-    """A page of a history; `next` is the `from_version` to go on with, None at the end."""
-
-    events: list[HistoryEvent]
-    next: int | None
-
+_PATCHES = {
+    False: {"Content-Type": "application/json-patch+json"},
+    True: {"Content-Type": "application/merge-patch+json"},
+}
 
 _written = msgspec.json.Decoder(Written)
-_history = msgspec.json.Decoder(HistoryPage)
+_list = msgspec.json.Decoder(ListAnswer)
 
 
-class Entities(ServiceClient):
-    """Create, read, change and delete entities. A write that is repeated after a lost answer is stored once.
+class Entities(EntityHistory, Generic[T]):
+    """Create, read, change and delete the entities of one type. A write repeated after a lost answer is stored once.
 
-    A document is anything that msgspec encodes to a JSON object, or bytes that are one.
+    `async with Entities("http://127.0.0.1:8002", "User", User) as users`, or on Connections that are open already.
+    `kind` is a dataclass, a msgspec Struct, a pydantic model; without it documents are dictionaries. Where a document
+    is wanted, bytes that are its JSON will do as well. Every call may raise Unavailable and InvalidRequest.
     """
 
-    async def create(
-        self, entity_type: str, document: Any, *, ident: str | None = None, about: About | None = None
-    ) -> Written:
-        """A new entity, its id made up unless given; raises PreconditionFailed when it exists."""
-        if ident is None:
-            path = f"/v1/entities/{segment(entity_type)}"
-            return await self._write("POST", path, document, about)
-        return await self._write("PUT", _path(entity_type, ident), document, about, {"If-None-Match": "*"})
+    @overload
+    def __init__(
+        self: Entities[dict[str, Any]], at: str | Connections, entity_type: str, **limits: Unpack[Limits]
+    ) -> None: ...
 
-    async def put(
-        self, entity_type: str, ident: str, document: Any, *, version: Version, about: About | None = None
-    ) -> Written:
+    @overload
+    def __init__(self, at: str | Connections, entity_type: str, kind: type[T], **limits: Unpack[Limits]) -> None: ...
+
+    def __init__(
+        self, at: str | Connections, entity_type: str, kind: type[Any] = dict, **limits: Unpack[Limits]
+    ) -> None:
+        super().__init__(at, entity_type, **limits)
+        self._shape: Shape[T] = Shape(kind)
+
+    async def create(self, document: T | bytes, *, ident: str | None = None, about: About = NOTHING_SAID) -> Written:
+        """A new entity, its id made up unless given; raises PreconditionFailed when it exists."""
+        headers = JSON | about.headers()
+        if ident is None:
+            answer = self.call("POST", self._all, body=self._shape.encode(document), headers=headers)
+        else:
+            headers["If-None-Match"] = "*"
+            answer = self.call("PUT", self._one(ident), body=self._shape.encode(document), headers=headers)
+        return await self.read(_written, answer)
+
+    async def put(self, ident: str, document: T | bytes, *, version: Version, about: About = NOTHING_SAID) -> Written:
         """Another document in place of the present one; raises NotFound, Deleted, PreconditionFailed."""
-        return await self._write("PUT", _path(entity_type, ident), document, about, _match(version))
+        headers = JSON | about.headers() | match(version)
+        answer = self.call("PUT", self._one(ident), body=self._shape.encode(document), headers=headers)
+        return await self.read(_written, answer)
 
     async def patch(
         self,
-        entity_type: str,
         ident: str,
         patch: Mapping[str, Any] | Sequence[Mapping[str, Any]],
         *,
         version: Version,
-        about: About | None = None,
+        about: About = NOTHING_SAID,
     ) -> Written:
         """A JSON Merge Patch (a mapping) or a JSON Patch (a list of operations); raises PatchFailed too."""
-        kind = {"Content-Type": _PATCHES[isinstance(patch, Mapping)]}
-        return await self._write("PATCH", _path(entity_type, ident), patch, about, _match(version) | kind)
+        headers = _PATCHES[isinstance(patch, Mapping)] | about.headers() | match(version)
+        answer = self.call("PATCH", self._one(ident), body=msgspec.json.encode(patch), headers=headers)
+        return await self.read(_written, answer)
 
-    async def delete(self, entity_type: str, ident: str, *, version: Version, about: About | None = None) -> int:
+    async def update(self, ident: str, change: Callable[[T], T], *, about: About = NOTHING_SAID) -> Entity[T]:
+        """What `change` makes of the document, whatever others do meanwhile; the entity as it is then.
+
+        `change` may be called several times, each time with the newest document. Only what it changed is written:
+        members that the class does not know stay. When it changes nothing, nothing is stored. Raises NotFound, Deleted,
+        DocumentMismatch, what `change` raises, and PreconditionFailed when others were faster ten times in a row.
+        """
+        for attempt in range(1, UPDATE_TRIES + 1):
+            found = await self.get(ident)
+            got = self._shape.plain(found.document)  # now: a change in place is a change, too
+            made = self._shape.plain(change(found.document))
+            operations = changes.patch(msgspec.json.decode(found.body), got, made)
+            if not operations:
+                return found
+            headers = _PATCHES[False] | about.headers() | match(found.version) | {"Prefer": "return=representation"}
+            body = msgspec.json.encode(operations)
+            try:
+                answer = await self.call("PATCH", self._one(ident), body=body, headers=headers)
+            except PreconditionFailed:
+                if attempt == UPDATE_TRIES:
+                    raise
+                await asyncio.sleep(random.random() * UPDATE_PAUSE_S * attempt)  # noqa: S311 - spreads retries
+            else:
+                return self._entity(ident, answer)
+        raise AssertionError
+
+    async def delete(self, ident: str, *, version: Version, about: About = NOTHING_SAID) -> int:
         """End an entity; the position of its deletion. Raises NotFound, Deleted, PreconditionFailed."""
-        headers = (about or About()).headers() | _match(version)
-        return _position(await self.call("DELETE", _path(entity_type, ident), headers=headers))
+        answer = await self.call("DELETE", self._one(ident), headers=about.headers() | match(version))
+        with self.understood():
+            return _position(answer)
 
-    async def get(self, entity_type: str, ident: str, *, version: int | None = None) -> Entity:
-        """The entity as it is, or as it was at a version; raises NotFound, Deleted."""
-        query = "" if version is None else f"?version={version}"
-        answer = await self.call("GET", _path(entity_type, ident) + query)
-        return Entity(ident, int(answer.headers["ETag"].strip('"')), _position(answer), answer.body)
-
-    async def history(self, entity_type: str, ident: str, *, from_version: int = 1, limit: int = 100) -> HistoryPage:
-        """A page of the history, oldest first; raises NotFound."""
-        query = f"?from_version={from_version}&limit={limit}"
-        return _history.decode((await self.call("GET", f"{_path(entity_type, ident)}/history{query}")).body)
-
-    async def whole_history(self, entity_type: str, ident: str) -> AsyncIterator[HistoryEvent]:
-        """Every event of an entity, page by page."""
-        first: int | None = 1
-        while first is not None:
-            page = await self.history(entity_type, ident, from_version=first)
-            for event in page.events:
-                yield event
-            first = page.next
-
-    async def _write(
-        self, method: str, path: str, content: Any, about: About | None, headers: Mapping[str, str] | None = None
+    async def restore(
+        self, ident: str, *, version: Version, to_version: int | None = None, about: About = NOTHING_SAID
     ) -> Written:
-        body = content if isinstance(content, bytes) else msgspec.json.encode(content)
-        given = {"Content-Type": "application/json", **(about or About()).headers(), **(headers or {})}
-        return _written.decode((await self.call(method, path, body=body, headers=given)).body)
+        """Back to the document of a version, or, without one, undo a deletion; history only grows.
 
+        Raises NotFound, PreconditionFailed.
+        """
+        path = f"{self._one(ident)}/restore{query(version=to_version)}"
+        return await self.read(_written, self.call("POST", path, headers=about.headers() | match(version)))
 
-def _path(entity_type: str, ident: str) -> str:
-    return f"/v1/entities/{segment(entity_type)}/{segment(ident)}"
+    async def get(
+        self,
+        ident: str,
+        *,
+        version: int | None = None,
+        at: datetime | None = None,
+        position: int | None = None,
+        deleted: bool = False,
+    ) -> Entity[T]:
+        """The entity as it is; or as it was at a version, at a moment (recorded time), or when the log ended there.
 
+        `deleted`: of a deleted one its last document. Raises NotFound, Deleted, DocumentMismatch.
+        """
+        asked = query(version=version, at=at and at.isoformat(), position=position, deleted=deleted or None)
+        return self._entity(ident, await self.call("GET", self._one(ident) + asked))
 
-def _match(version: Version) -> dict[str, str]:
-    return {"If-Match": version if version == "*" else f'"{version}"'}
+    async def list(self, wanted: Query = EVERYTHING, *, limit: int = 10, cursor: str | None = None) -> Page[T]:
+        """A page of the entities; raises DocumentMismatch."""
+        answer = await self.call("GET", self._all + query(limit=limit, cursor=cursor, **wanted.parameters()))
+        with self.understood():
+            found = _list.decode(answer.body)
+            position = answer.headers.get("Eskit-View-Position")
+            return Page(
+                entities=[self._listed(one) for one in found.entities],
+                next=found.next,
+                count=found.count,
+                view_position=None if position is None else int(position),
+                stale=answer.headers.get("Eskit-View-Stale") == "true",
+            )
+
+    async def pages(self, wanted: Query = EVERYTHING, *, limit: int = 100) -> AsyncIterator[Page[T]]:
+        """All pages of a list."""
+        page = await self.list(wanted, limit=limit)
+        yield page
+        while page.next is not None:
+            page = await self.list(wanted, limit=limit, cursor=page.next)
+            yield page
+
+    async def all(self, wanted: Query = EVERYTHING) -> AsyncIterator[Entity[T]]:
+        """Every entity of a list, page by page."""
+        async for page in self.pages(wanted):
+            for entity in page.entities:
+                yield entity
+
+    def _entity(self, ident: str, answer: Answer) -> Entity[T]:
+        with self.understood():
+            deleted = answer.headers.get("Eskit-Deleted")
+            return Entity(
+                id=ident,
+                version=int(answer.headers["ETag"].strip('"')),
+                position=_position(answer),
+                document=self._shape.decode(answer.body),
+                body=answer.body,
+                deleted_at=None if deleted is None else int(deleted),
+            )
+
+    def _listed(self, one: Listed) -> Entity[T]:
+        body = bytes(one.document)
+        document = self._shape.decode(body)
+        return Entity(id=one.id, version=one.version, position=one.position, document=document, body=body)
 
 
 def _position(answer: Answer) -> int:

@@ -6,7 +6,6 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Se
 from contextlib import aclosing
 from itertools import islice
 from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID
 
 import msgspec
@@ -27,10 +26,10 @@ from eskit.client.event_types import (
     Wanted,
 )
 from eskit.client.following import Position, Told, followed, lines, messages
-from eskit.client.http import ServiceClient, problem_error, segment
+from eskit.client.http import problem_error, query, segment
+from eskit.client.service import JSON, ServiceClient
 from eskit.events import Event
 
-JSON = {"Content-Type": "application/json"}
 PIECE_APPENDS = 200
 SILENCE_S = 60.0  # a live tail shows that it lives more often
 
@@ -61,22 +60,24 @@ _streams = msgspec.json.Decoder(StreamsPage)
 _head = msgspec.json.Decoder(Head)
 
 
-class EventStoreClient(ServiceClient):
+class EventStore(ServiceClient):
     """Append and read events. Every append carries event ids: repeated after a lost answer, it is stored once."""
+
+    service = "the event store"
 
     async def append(self, *events: NewEvent, headers: Mapping[str, str] | None = None) -> list[Appended]:
         """Store all events or none; raises VersionConflict, EventIdReused, InvalidRequest, TooLarge, Unavailable."""
         body = msgspec.json.encode({"events": [event.wire() for event in events]})
-        answer = await self.call("POST", "/v1/events", body=body, headers={**JSON, **(headers or {})})
-        return _appended.decode(answer.body).events
+        answer = self.call("POST", "/v1/events", body=body, headers={**JSON, **(headers or {})})
+        return (await self.read(_appended, answer)).events
 
     async def append_batch(
         self, appends: Sequence[Append], *, headers: Mapping[str, str] | None = None
     ) -> list[Outcome]:
         """Store independent appends with one call; what became of each, in order. One that is refused fails alone."""
         body = msgspec.json.encode({"appends": [_wire(one) for one in appends]})
-        answer = await self.call("POST", "/v1/events/batch", body=body, headers={**JSON, **(headers or {})})
-        return [result.outcome() for result in _results.decode(answer.body).results]
+        answer = self.call("POST", "/v1/events/batch", body=body, headers={**JSON, **(headers or {})})
+        return [result.outcome() for result in (await self.read(_results, answer)).results]
 
     async def append_many(self, appends: Iterable[Append], *, piece: int = PIECE_APPENDS) -> AsyncIterator[Outcome]:
         """Store any number of independent appends, a piece of them with each call; what became of each, in order."""
@@ -87,23 +88,23 @@ class EventStoreClient(ServiceClient):
 
     async def stream(self, entity_type: str, ident: str, part: Part = WHOLE, *, limit: int = 1000) -> LogPage:
         """A page of a stream; raises NotFound."""
-        query = _query(limit=limit, **part.parameters())
-        return _page.decode((await self.call("GET", f"{_path(entity_type, ident)}/events{query}")).body)
+        asked = query(limit=limit, **part.parameters())
+        return await self.read(_page, self.call("GET", f"{_path(entity_type, ident)}/events{asked}"))
 
     async def stream_info(self, entity_type: str, ident: str) -> Stream:
         """Where a stream begins and ends; raises NotFound."""
-        return _stream.decode((await self.call("GET", _path(entity_type, ident))).body)
+        return await self.read(_stream, self.call("GET", _path(entity_type, ident)))
 
     async def streams(
         self, entity_type: str | None = None, *, cursor: str | None = None, limit: int = 1000
     ) -> StreamsPage:
         """A page of the list of streams, in the order of entity type and id."""
-        query = _query(entity_type=entity_type, cursor=cursor, limit=limit)
-        return _streams.decode((await self.call("GET", f"/v1/streams{query}")).body)
+        asked = query(entity_type=entity_type, cursor=cursor, limit=limit)
+        return await self.read(_streams, self.call("GET", f"/v1/streams{asked}"))
 
     async def event(self, event_id: UUID) -> Event:
         """One event by its id; raises NotFound."""
-        return _event.decode((await self.call("GET", f"/v1/events/{event_id}")).body)
+        return await self.read(_event, self.call("GET", f"/v1/events/{event_id}"))
 
     async def log(
         self,
@@ -119,21 +120,21 @@ class EventStoreClient(ServiceClient):
         `wait_s`: how long the store may wait for an event, where there is none yet (30 at most).
         """
         parameters = {"from": first, "limit": limit, "direction": direction, "wait": wait_s or None}
-        query = _query(**parameters, **wanted.parameters())
-        return _page.decode((await self.call("GET", f"/v1/log{query}", longer_s=wait_s)).body)
+        asked = query(**parameters, **wanted.parameters())
+        return await self.read(_page, self.call("GET", f"/v1/log{asked}", longer_s=wait_s))
 
     async def events(self, first: int = 1, *, wanted: Wanted = EVERYTHING) -> AsyncGenerator[Event, None]:
         """All events from a position up to the log's end as one stream. A connection that breaks is made again."""
 
         async def read(position: Position) -> AsyncGenerator[Told, None]:
-            path = f"/v1/log{_query(**{'from': position}, **wanted.parameters())}"
+            path = f"/v1/log{query(**{'from': position}, **wanted.parameters())}"
             headers = {"Accept": "application/x-ndjson"}
             async with self.streaming(path, headers=headers, silence_s=SILENCE_S) as pieces:
                 async for line in lines(pieces):
                     event = _event.decode(line)
                     yield event.position, event
 
-        async with aclosing(followed(read, first, self.patience_s, endless=False)) as found:
+        async with aclosing(followed(read, first, self._connections.patience_s, endless=False)) as found:
             async for event in found:
                 yield event
 
@@ -145,20 +146,20 @@ class EventStoreClient(ServiceClient):
         """
 
         async def read(position: Position) -> AsyncGenerator[Told, None]:
-            path = f"/v1/log/tail{_query(**{'from': position}, **wanted.parameters())}"
+            path = f"/v1/log/tail{query(**{'from': position}, **wanted.parameters())}"
             headers = {"Accept": "text/event-stream"}
             async with self.streaming(path, headers=headers, silence_s=SILENCE_S) as pieces:
                 async for message in messages(pieces):
                     yield message.position, _event.decode(message.data) if message.data else None
 
         first = (await self.head()).position + 1 if first is None else first
-        async with aclosing(followed(read, first, self.patience_s, endless=True)) as found:
+        async with aclosing(followed(read, first, self._connections.patience_s, endless=True)) as found:
             async for event in found:
                 yield event
 
     async def head(self) -> Head:
         """The end of the log."""
-        return _head.decode((await self.call("GET", "/v1/log/head")).body)
+        return await self.read(_head, self.call("GET", "/v1/log/head"))
 
 
 def _wire(append: Append) -> dict[str, Any]:
@@ -167,8 +168,3 @@ def _wire(append: Append) -> dict[str, Any]:
 
 def _path(entity_type: str, ident: str) -> str:
     return f"/v1/streams/{segment(entity_type)}/{segment(ident)}"
-
-
-def _query(**parameters: Any) -> str:
-    given = {name: value for name, value in parameters.items() if value is not None}
-    return f"?{urlencode(given)}" if given else ""

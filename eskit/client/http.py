@@ -6,9 +6,11 @@ import asyncio
 import io
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from email.utils import parsedate_to_datetime
+from time import time
 from types import TracebackType
-from typing import Any, NamedTuple, Self
-from urllib.parse import quote
+from typing import Any, NamedTuple, Self, TypedDict
+from urllib.parse import quote, urlencode
 
 import aiohttp
 import msgspec
@@ -35,29 +37,44 @@ class Answer(NamedTuple):
         return msgspec.json.decode(self.body)
 
 
+class Limits(TypedDict, total=False):
+    """How patient a client is, and how wide. The defaults are those of `Connections`."""
+
+    timeout_s: float
+    patience_s: float
+    connections: int
+
+
 def segment(text: str) -> str:
     """One segment of a path: everything but letters, digits and `-._~` percent-encoded."""
     return quote(text, safe="")
 
 
-class ServiceClient:
-    """Calls to one service. An async context manager; it holds at most `connections` connections."""
+def query(**parameters: Any) -> str:
+    """The query of a URL, with its `?`; without parameters that are None, empty without any."""
+    given = {name: _said(value) for name, value in parameters.items() if value is not None}
+    return f"?{urlencode(given, quote_via=quote)}" if given else ""
+
+
+def _said(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+class Connections:
+    """Connections to one service, for any number of clients. An async context manager."""
 
     def __init__(self, url: str, *, timeout_s: float = 30.0, patience_s: float = 30.0, connections: int = 64) -> None:
         """`timeout_s`: of one attempt. `patience_s`: how long a service may be away before Unavailable is raised."""
-        self._url = url.rstrip("/")
-        self._timeout_s = timeout_s
+        self.url = url.rstrip("/")
         self.patience_s = patience_s
+        self._timeout_s = timeout_s
         self._turns = asyncio.Semaphore(connections)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        # No limit of its own: aiohttp gives a connection that becomes free to whoever asks next, so that with as many
-        # busy callers as connections one more would wait for ever. The semaphore serves in order.
-        connector = aiohttp.TCPConnector(limit=0)
         # The total bounds one attempt; aiohttp's own default would be five minutes.
         timeout = aiohttp.ClientTimeout(total=self._timeout_s, sock_connect=min(5.0, self._timeout_s))
-        self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
+        self._session = aiohttp.ClientSession(connector=self.connector(), timeout=timeout, auto_decompress=False)
         return self
 
     async def __aexit__(
@@ -66,6 +83,12 @@ class ServiceClient:
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+    def connector(self) -> aiohttp.BaseConnector:
+        """How connections are made."""
+        # No limit of its own: aiohttp gives a connection that becomes free to whoever asks next, so that with as many
+        # busy callers as connections one more would wait for ever. The semaphore serves in order.
+        return aiohttp.TCPConnector(limit=0)
 
     async def call(
         self,
@@ -97,7 +120,7 @@ class ServiceClient:
                 await self._once("GET", "/readyz", None, None)
             except EskitError as error:
                 if loop.time() > deadline:
-                    raise Unavailable(f"{self._url} is not ready: {error.detail}") from error
+                    raise Unavailable(f"{self.url} is not ready: {error.detail}") from error
             else:
                 return
             await asyncio.sleep(0.1)
@@ -139,14 +162,14 @@ class ServiceClient:
         return self._session
 
     def _at(self, path: str) -> URL:
-        return URL(self._url + path, encoded=True)
+        return URL(self.url + path, encoded=True)
 
     @contextmanager
     def _away(self) -> Iterator[None]:
         try:
             yield
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unavailable(f"{self._url} does not answer ({type(error).__name__})") from error
+            raise Unavailable(f"{self.url} does not answer ({type(error).__name__})") from error
 
 
 def _error(answer: Answer) -> EskitError:
@@ -154,7 +177,20 @@ def _error(answer: Answer) -> EskitError:
         problem = answer.json()
     except msgspec.DecodeError:
         problem = None
-    return problem_error(answer.status, problem if isinstance(problem, dict) else {})
+    error = problem_error(answer.status, problem if isinstance(problem, dict) else {})
+    if isinstance(error, Unavailable) and "Retry-After" in answer.headers:
+        error.extra["retry_after_s"] = _seconds(answer.headers["Retry-After"])
+    return error
+
+
+def _seconds(retry_after: str) -> float:
+    """Of a Retry-After (RFC 9110, 10.2.3); 0 for one that cannot be read."""
+    if retry_after.strip().isdecimal():
+        return float(retry_after)
+    try:
+        return max(0.0, parsedate_to_datetime(retry_after).timestamp() - time())
+    except ValueError:
+        return 0.0
 
 
 def problem_error(status: int, problem: Mapping[str, Any]) -> EskitError:

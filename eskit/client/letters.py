@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from eskit.client.http import ServiceClient, segment
-from eskit.errors import Unavailable
+from eskit.client.http import query, segment
+from eskit.client.service import JSON, ServiceClient
 from eskit.letters import (
     MAX_LETTERS,
     Changed,
@@ -29,15 +29,16 @@ T = TypeVar("T")
 
 # Of one call, as JSON: a service takes bodies of 8 MiB by default.
 MAX_BYTES = 4 * 1024 * 1024
-_JSON = {"Content-Type": "application/json"}
 
 
-class LettersClient(ServiceClient):
+class DeadLetters(ServiceClient):
     """Set records aside and work them off, as the owner of a partition; look at them and decide on them, as anybody.
 
     Every call may safely be repeated, and is while the service is away. An owner's calls raise Fenced after a newer
     claim of the partition; all raise Unavailable.
     """
+
+    service = "the offsets service"
 
     async def set_aside(self, consumer: str, owner: Owner, letters: Sequence[Letter]) -> None:
         """Keep these; one that is kept already stays as it is, but for a new failure."""
@@ -86,23 +87,15 @@ class LettersClient(ServiceClient):
 
     async def _post(self, consumer: str, what: str, body: msgspec.Struct, kind: type[T]) -> T:
         path = f"/v1/consumers/{segment(consumer)}/{what}"
-        answer = await self.call("POST", path, body=msgspec.json.encode(body), headers=_JSON)
+        answer = await self.call("POST", path, body=msgspec.json.encode(body), headers=JSON)
         return self._decoded(answer.body, kind)
 
-    async def _get(self, path: str, kind: type[T], **query: Any) -> T:
-        given = {
-            name: str(value).lower() if isinstance(value, bool) else str(value)
-            for name, value in query.items()
-            if value is not None
-        }
-        text = "&".join(f"{name}={segment(value)}" for name, value in given.items())
-        return self._decoded((await self.call("GET", f"{path}?{text}" if text else path)).body, kind)
+    async def _get(self, path: str, kind: type[T], **which: Any) -> T:
+        return self._decoded((await self.call("GET", path + query(**which))).body, kind)
 
     def _decoded(self, body: bytes, kind: type[T]) -> T:
-        try:
+        with self.understood():
             return msgspec.json.decode(body, type=kind)
-        except msgspec.MsgspecError as error:
-            raise Unavailable(f"{self._url} answers, but not as the offsets service does: {error}") from error
 
 
 def _calls(letters: Sequence[Letter]) -> Iterator[list[Letter]]:

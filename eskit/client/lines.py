@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from eskit.client.http import ServiceClient, problem_error
+from eskit.client.http import Connections, problem_error
 from eskit.client.patience import Patience
 from eskit.errors import EskitError, Unavailable
 
@@ -29,7 +29,7 @@ class LineResult(msgspec.Struct):
 _results = msgspec.json.Decoder(LineResult)
 
 
-async def send_lines(client: ServiceClient, path: str, lines: Sequence[bytes]) -> list[LineResult]:
+async def send_lines(client: Connections, path: str, lines: Sequence[bytes]) -> list[LineResult]:
     """Post lines of which each may safely be repeated, again while any of them fails because something is away.
 
     A result for each, in order; a line is `stored` when any of the attempts has stored it. Raises Unavailable after the

@@ -26,9 +26,11 @@ class Patience:
         self._pause_s = RETRY_LEAST_S
 
     async def pause(self, error: Unavailable) -> None:
-        """Wait before the next attempt; raises the error when there is no patience left."""
+        """Wait before the next attempt, as long as the service asks for; raises the error when patience ends first."""
         self._pause_s = min(self._pause_s * 2, RETRY_MOST_S)
+        # Jitter comes on top of what the service asks for: it says the same to all that it turns away.
         wait_s = random.uniform(self._pause_s / 2, self._pause_s)  # noqa: S311 - spreads retries, keeps no secret
+        wait_s += error.extra.get("retry_after_s", 0.0)
         now = asyncio.get_running_loop().time()
         if self._deadline is None:
             self._deadline = now + self._patience_s

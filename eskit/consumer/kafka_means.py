@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
-from eskit.client.letters import LettersClient
-from eskit.client.offsets import OffsetsClient
+from eskit.client.letters import DeadLetters
+from eskit.client.offsets import Offsets
 from eskit.consumer.config import GroupOptions, kafka_config
 from eskit.consumer.dead_letter_topic import DeadLetterTopic
 from eskit.consumer.delivery.routes import Routes
@@ -30,8 +30,8 @@ async def kafka_means(settings: Settings, name: str, options: GroupOptions, rout
     config = kafka_config(settings, name, options)
     topic = DeadLetterTopic(settings, name)
     async with (
-        OffsetsClient(settings.offsets_url, timeout_s=CALL_S, patience_s=0, connections=4) as offsets,
-        LettersClient(settings.offsets_url, timeout_s=CALL_S, patience_s=0, connections=4) as client,
+        Offsets(settings.offsets_url, timeout_s=CALL_S, patience_s=0, connections=4) as offsets,
+        DeadLetters(settings.offsets_url, timeout_s=CALL_S, patience_s=0, connections=4) as client,
     ):
 
         def letters(claim: Claim) -> ServiceLetters:

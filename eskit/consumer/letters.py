@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from eskit.client.letters import LettersClient
+from eskit.client.letters import DeadLetters
 from eskit.consumer.dead_letter_topic import DeadLetterTopic
 from eskit.consumer.delivery.failures import Failure
 from eskit.consumer.delivery.items import Item
@@ -36,7 +36,7 @@ class ServiceLetters:
     """As `Letters` says, by one claim."""
 
     def __init__(
-        self, client: LettersClient, topic: DeadLetterTopic, routes: Routes, consumer: str, owner: Owner
+        self, client: DeadLetters, topic: DeadLetterTopic, routes: Routes, consumer: str, owner: Owner
     ) -> None:
         self._client = client
         self._topic = topic

@@ -61,6 +61,8 @@ class Log:
         self.groups: dict[str, Any] = {}
         self.views: set[str] = set()  # consumers that have a view of this log
         self.events: list[Event] = []
+        self.stored: list[Stored] = []  # the same as the event store has them: each position once
+        self.append_sizes: list[int] = []  # of an append's first event: how many it had; 0 for its others
         self.appended: list[Callable[[int, Message], None]] = []
         self._versions: Counter[tuple[str, str]] = Counter()
         self._source = record.Source("main")
@@ -78,23 +80,36 @@ class Log:
         """One more event; `payload` is anything that JSON can hold. Raises InvalidRequest for wrong names."""
         kind = names.event_type(event_type)
         names.originator_id(originator_id)
-        self._versions[kind.entity_type, originator_id] += 1
-        position = len(self.events) + 1
-        now = times.micros(self._clock())
+        position, now = len(self.stored) + 1, self.now_us()
         stored = Stored(
             position=position,
             event_id=str(uuid5(_IDS, str(position))),
             entity_type=kind.entity_type,
             originator_id=originator_id,
-            version=self._versions[kind.entity_type, originator_id],
+            version=self.version(kind.entity_type, originator_id) + 1,
             action=kind.action,
             payload=msgspec.json.encode({} if payload is None else payload).decode(),
             metadata=msgspec.json.encode(metadata or {}).decode(),
             occurred_on_us=now if occurred_on is None else times.micros(occurred_on),
             recorded_at_us=now,
         )
-        self.publish(stored)
+        self.add(stored)
         return self.events[-1]
+
+    def version(self, entity_type: str, originator_id: str) -> int:
+        """Of a stream; 0 where there is none."""
+        return self._versions[entity_type, originator_id]
+
+    def now_us(self) -> int:
+        """When an event that comes now is recorded: never before the last one, also when the clock goes back."""
+        return max(times.micros(self._clock()), self.stored[-1].recorded_at_us if self.stored else 0)
+
+    def add(self, stored: Stored, append_size: int = 1) -> None:
+        """The event of the next position, of the next version of its stream."""
+        self.append_sizes.append(append_size)
+        self._versions[stored.entity_type, stored.originator_id] = stored.version
+        self.stored.append(stored)
+        self.publish(stored)
 
     def publish(self, stored: Stored) -> None:
         """One more record, whatever its position: a relay may publish an event twice."""

@@ -69,12 +69,13 @@ def outcomes(appends: Sequence[Sequence[NewEvent]], answer: Answer) -> list[Outc
         elif fault < 0:
             results.append(IdsKnown())
         else:
-            results.append(_conflict(append[fault - 1 - start], places[fault - 1][1]))
+            results.append(conflict(append[fault - 1 - start], places[fault - 1][1]))
         start = end
     return results
 
 
-def _conflict(event: NewEvent, actual: int) -> VersionConflict:
+def conflict(event: NewEvent, actual: int) -> VersionConflict:
+    """The error for an event that the version of its stream refuses."""
     stream = f"{event.type.entity_type} {event.originator_id!r}"
     field = event.field(event.version_said_in)
     if event.wanted == NEXT_OF_EXISTING:

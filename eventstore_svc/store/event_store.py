@@ -23,6 +23,7 @@ from eventstore_svc.store.appender import Appender
 from eventstore_svc.store.arrays import adapters
 from eventstore_svc.store.batch import IdsKnown, Outcome
 from eventstore_svc.store.batcher import Batcher
+from eventstore_svc.store.fetching import Fetcher
 from eventstore_svc.store.notices import Notice
 from eventstore_svc.store.pages import Pages
 from eventstore_svc.store.reads import LAST_VERSION, Head, Page, StreamPage
@@ -50,7 +51,7 @@ class EventStore:
         self._batcher = batcher
         self._info = info
         self._settings = settings
-        self.pages = Pages(pool)
+        self.pages = Pages(Fetcher(pool))
         self.notice = notice
 
     async def append(self, events: Sequence[NewEvent]) -> Appended:
@@ -116,7 +117,7 @@ class EventStore:
         if not appends:
             return []
         try:
-            found = await reads.appended(self._pool, [event.event_id for events in appends for event in events])
+            found = await self._found([event.event_id for events in appends for event in events])
         except Unavailable as error:
             # They are in the log: "nothing was stored" would be wrong.
             return [_unknown(events, error.detail) for events in appends]
@@ -125,6 +126,9 @@ class EventStore:
             return [_unforeseen(error) for _ in appends]
         by_id = {UUID(row.event.event_id): row for row in found}
         return [_repeated(events, by_id) for events in appends]
+
+    async def _found(self, event_ids: Sequence[UUID]) -> list[Found]:
+        return await reads.appended(self._pool, event_ids)
 
     async def stream(
         self, entity_type: str, originator_id: str, *, from_version: int = 1, to_version: int = LAST_VERSION, limit: int

@@ -47,7 +47,7 @@ class Rows:
 
     def numbers(self, column: int) -> list[int]:
         """A column of them."""
-        return [self.number(row, column) for row in range(self._result.ntuples)]
+        return [self.number(row, column) for row in range(len(self))]
 
 
 class Fetcher:

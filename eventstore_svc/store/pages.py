@@ -10,7 +10,6 @@ from typing import NamedTuple
 from uuid import UUID
 
 from eskit.errors import NotFound
-from eskit.postgres.connections import Pool
 from eventstore_svc.store.fetching import Fetcher, Rows, Value
 from eventstore_svc.store.filters import Filter, Fresh
 from eventstore_svc.store.reads import PAGE_BYTES, SCAN_POSITIONS
@@ -53,9 +52,9 @@ class LogEvents(NamedTuple):
 class Pages:
     """Reads pages; see `EventStore.pages`."""
 
-    def __init__(self, pool: Pool) -> None:
-        """On the pool of the store."""
-        self._fetch = Fetcher(pool).fetch
+    def __init__(self, fetcher: Fetcher) -> None:
+        """`fetcher`: of this package's statements."""
+        self._fetch = fetcher.fetch
 
     async def stream(
         self, stream: tuple[str, str], *, from_version: int, to_version: int, limit: int, forward: bool = True

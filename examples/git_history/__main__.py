@@ -14,6 +14,7 @@ import msgspec
 from tqdm import tqdm
 
 from eskit import logs, names, settings
+from eskit.client import Entities
 from eskit.errors import EskitError
 from eskit.settings import Settings
 from examples.git_history import bookmark as bookmarks
@@ -58,7 +59,7 @@ async def run_import(config: Settings, arguments: argparse.Namespace) -> int:
     head = repository.commit()
     async with open_stack(config) as stack:
         with tqdm(total=len(repository.first_parents(head)), unit=" commits", disable=None) as bar:
-            imported = await Importer(stack.entities, arguments.entity_type).run(repository, head, bar.update)
+            imported = await Importer(stack.crud, arguments.entity_type).run(repository, head, bar.update)
         return await _compare(stack, repository, head, arguments, imported)
 
 
@@ -67,7 +68,7 @@ async def run_verify(config: Settings, arguments: argparse.Namespace) -> int:
     repository = Repository(arguments.path)
     commits = repository.first_parents(repository.commit())
     async with open_stack(config) as stack:
-        mark = await bookmarks.load(stack.entities, arguments.entity_type)
+        mark = await bookmarks.load(bookmarks.kept_in(stack.crud), arguments.entity_type)
         if mark is None or mark.done is None or not mark.complete:
             state = "nothing is imported" if mark is None else "an import was begun and not finished"
             raise StackError(f"{state} under the type {arguments.entity_type}: run `import {arguments.path}` first")
@@ -84,11 +85,12 @@ async def _compare(
     seed = random.randrange(1 << 32) if arguments.seed is None else arguments.seed  # noqa: S311 - chooses what to test
     head = (await stack.events.head()).position
     consumed = await _tree_process(kind, head)
+    entities = Entities(stack.crud, kind)
     truth = await asyncio.to_thread(ask_git, repository, commit, seed)
     comparisons = [
         compare_topic(truth, consumed.entries, consumed.summary.complaints),
-        await compare_rest(truth, stack.entities, kind),
-        await compare_replay(truth, stack.entities, kind, repository),
+        await compare_rest(truth, entities),
+        await compare_replay(truth, entities, repository),
     ]
     commits = len(repository.first_parents(commit))
     report = Report(commit, commits, truth.events, imported, consumed.summary, comparisons, seed)

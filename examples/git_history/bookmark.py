@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from eskit.client.entities import Entities
+from eskit.client import Connections, Entities
 from eskit.errors import NotFound
 from examples.git_history.stack import StackError
 
@@ -28,22 +28,27 @@ class Bookmark:
         return self.done == self.target
 
 
-async def load(entities: Entities, entity_type: str) -> Bookmark | None:
+def kept_in(crud: Connections) -> Entities[Bookmark]:
+    """All of them; the id of one is the entity type of its import."""
+    return Entities(crud, BOOKMARK_TYPE, Bookmark)
+
+
+async def load(entities: Entities[Bookmark], entity_type: str) -> Bookmark | None:
     """The bookmark of what is imported under an entity type; None when nothing is."""
     try:
-        return (await entities.get(BOOKMARK_TYPE, entity_type)).to(Bookmark)
+        return (await entities.get(entity_type)).document
     except NotFound:
         return None
 
 
-async def create(entities: Entities, entity_type: str, bookmark: Bookmark) -> None:
+async def create(entities: Entities[Bookmark], entity_type: str, bookmark: Bookmark) -> None:
     """The bookmark of an import that begins."""
-    await entities.create(BOOKMARK_TYPE, bookmark, ident=entity_type)
+    await entities.create(bookmark, ident=entity_type)
 
 
-async def move(entities: Entities, entity_type: str, bookmark: Bookmark) -> None:
+async def move(entities: Entities[Bookmark], entity_type: str, bookmark: Bookmark) -> None:
     """Change the bookmark. An older value than the true one costs time at the next start, nothing else."""
-    await entities.put(BOOKMARK_TYPE, entity_type, bookmark, version="*")
+    await entities.put(entity_type, bookmark, version="*")
 
 
 def position_in(bookmark: Bookmark, entity_type: str, commits: list[str]) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from eskit.client.entities import Entities
+from eskit.client import Entities
 from eskit.errors import Deleted, NotFound
 from examples.git_history.history import Document, Versions, entity_id
 from examples.git_history.repository import Repository
@@ -107,34 +107,34 @@ def compare_topic(truth: Truth, entries: dict[str, Entry], complaints: Iterable[
     return found
 
 
-async def compare_rest(truth: Truth, entities: Entities, entity_type: str) -> Comparison:
+async def compare_rest(truth: Truth, entities: Entities[dict[str, Any]]) -> Comparison:
     """GET of every entity that git ever had; of deleted ones 410 is wanted."""
     found = Comparison("REST")
 
     async def one(ident: str) -> None:
-        entry = await _get(entities, entity_type, ident)
+        entry = await _get(entities, ident)
         found.check(ident, _said(truth.entry(ident)), _said(entry))
 
     await _all(sorted(truth.idents()), one)
     return found
 
 
-async def compare_replay(truth: Truth, entities: Entities, entity_type: str, repository: Repository) -> Comparison:
+async def compare_replay(truth: Truth, entities: Entities[dict[str, Any]], repository: Repository) -> Comparison:
     """Old versions, replayed, against the commits that made them."""
     found = Comparison("replay")
 
     async def one(sample: Sample) -> None:
         expected = await asyncio.to_thread(repository.document, sample.commit, sample.path)
-        got = await _get(entities, entity_type, sample.ident, sample.version)
+        got = await _get(entities, sample.ident, sample.version)
         found.check(sample.ident, _said(Entry(sample.ident, sample.version, expected)), _said(got))
 
     await _all(truth.samples, one)
     return found
 
 
-async def _get(entities: Entities, entity_type: str, ident: str, version: int | None = None) -> Entry | None:
+async def _get(entities: Entities[dict[str, Any]], ident: str, version: int | None = None) -> Entry | None:
     try:
-        entity = await entities.get(entity_type, ident, version=version)
+        entity = await entities.get(ident, version=version)
     except Deleted as error:
         return Entry(ident, error.extra.get("version", 0), None)
     except NotFound:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from eskit import times
-from eskit.client.entities import About, Entities
+from eskit.client import About, Connections, Entities
 from eskit.errors import Conflict, Deleted, NotFound, PreconditionFailed
 from examples.git_history import bookmark as bookmarks
 from examples.git_history.bookmark import Bookmark
@@ -88,8 +88,9 @@ def about(entity_type: str, commit: Commit, step: Step) -> About:
 class Importer:
     """Sends steps to the CRUD service. A worker owns the paths whose hash is its number, so their order is kept."""
 
-    def __init__(self, entities: Entities, entity_type: str) -> None:
-        self._entities = entities
+    def __init__(self, crud: Connections, entity_type: str) -> None:
+        self._entities = Entities(crud, entity_type)
+        self._bookmarks = bookmarks.kept_in(crud)
         self._type = entity_type
         self._queues: list[asyncio.Queue[tuple[Commit, Step]]] = [asyncio.Queue(QUEUE) for _ in range(IN_FLIGHT)]
         self._events = 0
@@ -113,17 +114,17 @@ class Importer:
                     task.cancel()
         except BaseExceptionGroup as failed:
             raise failed.exceptions[0] from None
-        await bookmarks.move(self._entities, self._type, replace(mark, done=progress.done))
+        await bookmarks.move(self._bookmarks, self._type, replace(mark, done=progress.done))
         return Imported(len(commits) - before, self._events, time.monotonic() - started, before)
 
     async def _bookmark(self, commits: list[str]) -> Bookmark:
-        mark = await bookmarks.load(self._entities, self._type)
+        mark = await bookmarks.load(self._bookmarks, self._type)
         if mark is None:
             mark = Bookmark(commits[0], commits[-1])
-            await bookmarks.create(self._entities, self._type, mark)
+            await bookmarks.create(self._bookmarks, self._type, mark)
         bookmarks.position_in(mark, self._type, commits)
         mark = replace(mark, target=commits[-1])
-        await bookmarks.move(self._entities, self._type, mark)
+        await bookmarks.move(self._bookmarks, self._type, mark)
         return mark
 
     async def _feed(self, repository: Repository, head: str, before: int, progress: Progress) -> None:
@@ -152,12 +153,12 @@ class Importer:
         version = step.version
         try:
             if step.document is None:
-                await self._entities.delete(self._type, step.ident, version=based_on, about=said)
+                await self._entities.delete(step.ident, version=based_on, about=said)
             elif step.creates:
-                made = await self._entities.create(self._type, step.document, ident=step.ident, about=said)
+                made = await self._entities.create(step.document, ident=step.ident, about=said)
                 version = made.version
             else:
-                made = await self._entities.put(self._type, step.ident, step.document, version=based_on, about=said)
+                made = await self._entities.put(step.ident, step.document, version=based_on, about=said)
                 version = made.version
         except (PreconditionFailed, Conflict, Deleted, NotFound) as error:
             raise _diverged(self._type, commit, step, error.detail) from error
@@ -170,7 +171,7 @@ class Importer:
             await asyncio.sleep(LOOK_EVERY_S)
             if progress.commits >= saved + SAVE_EVERY_COMMITS:
                 saved = progress.commits
-                await bookmarks.move(self._entities, self._type, replace(mark, done=progress.done))
+                await bookmarks.move(self._bookmarks, self._type, replace(mark, done=progress.done))
 
 
 def _steps(repository: Repository, head: str, before: int, sizes: Sizes) -> Iterator[tuple[Commit, list[Step]]]:

@@ -6,9 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from eskit.client.entities import Entities
-from eskit.client.eventstore import EventStoreClient
-from eskit.client.http import ServiceClient
+from eskit.client import Connections, EventStore, Offsets
 from eskit.errors import Unavailable
 from eskit.settings import Settings
 
@@ -24,8 +22,8 @@ class StackError(Exception):
 class Stack:
     """Clients of the services."""
 
-    entities: Entities
-    events: EventStoreClient
+    crud: Connections
+    events: EventStore
 
 
 @asynccontextmanager
@@ -35,17 +33,17 @@ async def open_stack(config: Settings) -> AsyncIterator[Stack]:
     # A service that restarts in the middle of an import is waited for; one that is not there at the start is not.
     async with (
         # One more than the workers, which never leave theirs: else the bookmark would wait until they are done.
-        Entities(config.crud_url, patience_s=60, connections=IN_FLIGHT + 1) as entities,
-        EventStoreClient(config.eventstore_url, patience_s=60) as events,
-        ServiceClient(config.offsets_url) as offsets,
+        Connections(config.crud_url, patience_s=60, connections=IN_FLIGHT + 1) as crud,
+        EventStore(config.eventstore_url, patience_s=60) as events,
+        Offsets(config.offsets_url) as offsets,
     ):
-        await _ready(entities, f"the CRUD service at {config.crud_url}")
+        await _ready(crud, f"the CRUD service at {config.crud_url}")
         await _ready(events, f"the event store at {config.eventstore_url}")
         await _ready(offsets, f"the offsets service at {config.offsets_url}")
-        yield Stack(entities, events)
+        yield Stack(crud, events)
 
 
-async def _ready(client: ServiceClient, what: str) -> None:
+async def _ready(client: Connections | EventStore | Offsets, what: str) -> None:
     try:
         await client.wait_until_ready(START_S)
     except Unavailable as error:

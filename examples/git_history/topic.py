@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from eskit.client.eventstore import EventStoreClient
+from eskit.client.eventstore import EventStore
 from eskit.consumer import Consumer, Record
 from eskit.settings import Settings
 from examples.git_history.stack import StackError
@@ -52,7 +52,7 @@ async def fold(config: Settings, entity_type: str, until: int | None) -> tuple[T
     first event on; raises StackError when the topic does not come so far.
     """
     if until is None:
-        async with EventStoreClient(config.eventstore_url) as events:
+        async with EventStore(config.eventstore_url) as events:
             until = (await events.head()).position
     reader = TopicReader(entity_type)
     running = asyncio.create_task(reader.consumer.run(config))

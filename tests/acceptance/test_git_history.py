@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from eskit.client.entities import Entities
+from eskit.client import Connections, Entities, EventStore
 from eskit.client.event_types import Wanted
-from eskit.client.eventstore import EventStoreClient
-from examples.git_history.bookmark import load
+from examples.git_history.bookmark import kept_in, load
 from examples.git_history.history import entity_id
 from examples.git_history.repository import Repository
 from examples.git_history.sample import make
@@ -50,7 +49,7 @@ def start(stack: RunningStack, repository: Repository) -> subprocess.Popen[bytes
 
 
 async def position(stack: RunningStack) -> int:
-    async with EventStoreClient(stack.eventstore.url) as events:
+    async with EventStore(stack.eventstore.url) as events:
         return (await events.head()).position
 
 
@@ -58,10 +57,10 @@ async def kill_half_way(stack: RunningStack, repository: Repository) -> int:
     """Start an import, kill it when some of it is done; how many events there are."""
     importing = start(stack, repository)
     try:
-        async with Entities(stack.crud.url) as entities:
+        async with Connections(stack.crud.url) as crud:
 
             async def some_is_done() -> bool:
-                mark = await load(entities, "git.File")
+                mark = await load(kept_in(crud), "git.File")
                 return (mark is not None and mark.done is not None) or importing.poll() is not None
 
             await until(some_is_done)
@@ -86,7 +85,7 @@ async def test_an_import_killed_half_way_goes_on_and_agrees_with_git(
     assert imported.returncode == 0, said(imported)
     assert re.search(r"^mismatches +0$", imported.stdout, re.MULTILINE), said(imported)
     assert "commits were there before" in imported.stdout
-    async with EventStoreClient(full_stack.eventstore.url) as client:
+    async with EventStore(full_stack.eventstore.url) as client:
         page = await client.log(1, limit=1000, wanted=Wanted(selector="git.File.*"))
         assert page.next is not None
         assert len(page.events) == events < 1000  # nothing lost, nothing twice
@@ -98,9 +97,9 @@ async def test_an_import_killed_half_way_goes_on_and_agrees_with_git(
 async def test_tampering_is_found_and_nothing_else(full_stack: RunningStack, repository: Repository) -> None:
     assert run(full_stack, "import", repository.path, "--seed", "1").returncode == 0
     changed, created = entity_id(max(repository.tree("main"))), "not in git"
-    async with Entities(full_stack.crud.url) as entities:
-        await entities.patch("git.File", changed, {"mode": "100755"}, version="*")
-        await entities.create("git.File", {}, ident=created)
+    async with Entities(full_stack.crud.url, "git.File") as entities:
+        await entities.patch(changed, {"mode": "100755"}, version="*")
+        await entities.create({}, ident=created)
 
     found = run(full_stack, "verify", repository.path)
     assert found.returncode == 1, said(found)

@@ -13,8 +13,8 @@ import time
 import uvloop
 
 from eskit.client.event_types import NewEvent
-from eskit.client.eventstore import EventStoreClient
-from eskit.client.offsets import OffsetsClient
+from eskit.client.eventstore import EventStore
+from eskit.client.offsets import Offsets
 from eskit.consumer import Consumer, Event
 from eskit.errors import NotFound
 from eskit.settings import Settings
@@ -63,7 +63,7 @@ async def _delays(config: Settings, url: str, events: int) -> list[float]:
         handled[event.position] = time.perf_counter()
 
     task = asyncio.create_task(consumer.run(config))
-    async with EventStoreClient(url) as client:
+    async with EventStore(url) as client:
         # The first ones make the topic and warm everything up.
         for number in range(50):
             await client.append(_event(number))
@@ -98,7 +98,7 @@ async def _take_over(config: Settings) -> float:
     }
     members = [_member(environ) for _ in range(2)]
     try:
-        async with OffsetsClient(config.offsets_url) as client:
+        async with Offsets(config.offsets_url) as client:
             await until(lambda: _owners(client, name, 2), 60)
             members[0].send_signal(signal.SIGKILL)
             members[0].wait()
@@ -117,12 +117,12 @@ def _member(environ: dict[str, str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, cwd=ROOT, env=environ)
 
 
-async def _owners(client: OffsetsClient, name: str, count: int) -> bool:
+async def _owners(client: Offsets, name: str, count: int) -> bool:
     try:
         return len({p.member for p in (await client.consumer(name)).partitions if p.member}) == count
     except NotFound:
         return False
 
 
-async def _without(client: OffsetsClient, name: str, gone: str) -> bool:
+async def _without(client: Offsets, name: str, gone: str) -> bool:
     return all(gone not in f" {p.member} " for p in (await client.consumer(name)).partitions)

@@ -77,6 +77,18 @@ def get_entity() -> bytes:
     return f"GET /v1/entities/User/user-{random.randrange(100)} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
 
 
+def get_old() -> bytes:
+    """The entity with ten thousand versions."""
+    return b"GET /v1/entities/User/old HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def patch_entity() -> bytes:
+    """A merge patch of one of a thousand documents of 2 KB."""
+    body = f'{{"count":{random.randrange(1_000_000)},"address":{{"city":"Bern {random.randrange(1000)}"}}}}'
+    head = f"PATCH /v1/entities/Large/large-{random.randrange(1000)} HTTP/1.1\r\nHost: x\r\nIf-Match: *\r\n"
+    return f"{head}Content-Type: application/merge-patch+json\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+
+
 def create_entity() -> bytes:
     """A new entity."""
     head = "POST /v1/entities/User HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
@@ -111,7 +123,9 @@ KINDS: dict[str, Callable[[], bytes]] = {
     "page": read_page,
     "livez": get_head,
     "get": get_entity,
+    "get_old": get_old,
     "create": create_entity,
+    "patch": patch_entity,
     "commit": commit,
     "consumers": consumers_page,
 }

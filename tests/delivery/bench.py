@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import NamedTuple, Protocol
 
-from eskit.client.letters import LettersClient
-from eskit.client.offsets import OffsetsClient
+from eskit.client.letters import DeadLetters
+from eskit.client.offsets import Offsets
 from eskit.consumer import Consumer
 from eskit.errors import NotFound
 from eskit.events import Stored
@@ -129,8 +129,8 @@ class KafkaBench:
         async with consuming(self.config, consumer) as [task]:
             yield task
 
-    def _letters(self) -> LettersClient:
-        return LettersClient(self.config.offsets_url, patience_s=2)
+    def _letters(self) -> DeadLetters:
+        return DeadLetters(self.config.offsets_url, patience_s=2)
 
     async def letters(self, name: str) -> list[Kept]:
         async with self._letters() as client:
@@ -146,7 +146,7 @@ class KafkaBench:
             await client.discard(name, DiscardLetters(key))
 
     async def offsets(self, name: str) -> dict[int, int | None]:
-        async with OffsetsClient(self.config.offsets_url, patience_s=2) as client:
+        async with Offsets(self.config.offsets_url, patience_s=2) as client:
             try:
                 return {p.partition: p.offset for p in (await client.consumer(name)).partitions}
             except NotFound:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from eskit.client.letters import LettersClient
+from eskit.client.letters import DeadLetters
 from eskit.letters import Kept, RetryLetters
 from tests.faults.effects import Fault
 from tests.faults.shapes import CONSUMERS, poisoned
@@ -28,7 +28,7 @@ async def poison(stage: Stage, total: int, say: Say) -> str:
     stage.publish(total - total // 2)
     await stage.settled()
     waiting = _waiting(total)
-    async with LettersClient(stage.config.offsets_url, patience_s=5) as client:
+    async with DeadLetters(stage.config.offsets_url, patience_s=5) as client:
         for name in CONSUMERS:
             _compare(name, await _letters(client, name), waiting)
         stage.agrees(without=set(waiting))
@@ -56,7 +56,7 @@ def _waiting(last: int) -> list[int]:
     return [p for p in range(1, last + 1) if p >= first.get(originator(p), last + 1)]
 
 
-async def _letters(client: LettersClient, name: str) -> list[Kept]:
+async def _letters(client: DeadLetters, name: str) -> list[Kept]:
     found: list[Kept] = []
     after: str | None = None
     while True:
@@ -79,6 +79,6 @@ def _compare(name: str, letters: list[Kept], waiting: list[int]) -> None:
         first[letter.key] = letter.position or 0
 
 
-async def _none_left(client: LettersClient) -> bool:
+async def _none_left(client: DeadLetters) -> bool:
     letters = [letter for name in CONSUMERS for letter in (await client.letters(name, limit=1)).letters]
     return not letters and not [key for name in CONSUMERS for key in (await client.parked(name)).parked]

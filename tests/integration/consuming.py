@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 import msgspec
 from confluent_kafka import Producer
 
-from eskit.client.offsets import OffsetsClient
+from eskit.client.offsets import Offsets
 from eskit.consumer import Consumer, Record
 from eskit.errors import NotFound, Unavailable
 from eskit.events import Stored
@@ -151,7 +151,7 @@ async def stop(consumer: Consumer, task: asyncio.Task[None]) -> None:
 
 async def saved(config: Settings, name: str) -> dict[int, tuple[int | None, int | None]]:
     """Offset and position of each partition, as the offsets service has them; empty for an unknown consumer."""
-    async with OffsetsClient(config.offsets_url, patience_s=2) as client:
+    async with Offsets(config.offsets_url, patience_s=2) as client:
         with suppress(NotFound):
             return {p.partition: (p.offset, p.position) for p in (await client.consumer(name)).partitions}
     return {}

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from eskit.client.letters import LettersClient
-from eskit.client.offsets import OffsetsClient
+from eskit.client.letters import DeadLetters
+from eskit.client.offsets import Offsets
 from eskit.letters import Cause, Header, Kept, Letter, Owner, ParkedKey
 from eskit.settings import Settings
 from offsets_svc.app import offsets_app
@@ -18,10 +18,10 @@ CONSUMER = "billing"
 CAUSE = Cause(error_type="ValueError", error="no such account", traceback_hash="0123456789abcdef", attempts=5)
 
 
-class Desk(LettersClient):
+class Desk(DeadLetters):
     """A client for letters, and for offsets too; it gives up soon."""
 
-    def __init__(self, url: str, offsets: OffsetsClient) -> None:
+    def __init__(self, url: str, offsets: Offsets) -> None:
         super().__init__(url, patience_s=5)
         self.url = url
         self.offsets = offsets
@@ -45,7 +45,7 @@ async def service(config: Settings) -> AsyncIterator[Desk]:
     """An offsets service, and a client of it."""
     async with (
         running(offsets_app(config), config, "offsets_port") as url,
-        OffsetsClient(url, patience_s=5) as offsets,
+        Offsets(url, patience_s=5) as offsets,
         Desk(url, offsets) as desk,
     ):
         yield desk

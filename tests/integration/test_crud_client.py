@@ -1,97 +1,17 @@
-"""The CRUD client against the service."""
+"""The example of the CRUD service's reference page."""
 
 from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from crud_svc.app import crud_app
-from eskit.client.entities import About, Entities
-from eskit.errors import Deleted, EventIdReused, InvalidRequest, NotFound, PatchFailed, PreconditionFailed, TooLarge
 from eskit.settings import Settings
 from tests.services import running
-
-
-class User(msgspec.Struct):
-    name: str
-    age: int | None = None
-
-
-@pytest.fixture
-async def entities(config: Settings) -> AsyncIterator[Entities]:
-    async with running(crud_app(config), config, "crud_port") as url, Entities(url, patience_s=5) as client:
-        yield client
-
-
-async def test_an_entity_from_its_creation_to_its_end(entities: Entities) -> None:
-    created = await entities.create("User", User("Ann"))
-    assert (created.version, created.position) == (1, 1)
-    ident = created.id
-    assert (await entities.get("User", ident)).to(User) == User("Ann")
-    assert (await entities.put("User", ident, User("Ann", 30), version=1)).version == 2
-    assert (await entities.patch("User", ident, {"age": 31}, version=2)).version == 3
-    operations: list[dict[str, Any]] = [
-        {"op": "test", "path": "/age", "value": 31},
-        {"op": "add", "path": "/x", "value": None},
-    ]
-    assert (await entities.patch("User", ident, operations, version="*")).version == 4
-    got = await entities.get("User", ident)
-    assert (got.version, got.position, got.document) == (4, 4, {"name": "Ann", "age": 31, "x": None})
-    assert (await entities.get("User", ident, version=2)).to(User) == User("Ann", 30)
-    assert await entities.delete("User", ident, version=4) == 5
-    with pytest.raises(Deleted) as gone:
-        await entities.get("User", ident)
-    assert gone.value.extra["version"] == 5
-
-
-async def test_what_the_service_raises_is_raised_here(entities: Entities) -> None:
-    await entities.create("User", {"a": 1}, ident="a/b ä")
-    with pytest.raises(PreconditionFailed) as stale:
-        await entities.put("User", "a/b ä", {}, version=7)
-    assert stale.value.extra["version"] == 1
-    with pytest.raises(PreconditionFailed):
-        await entities.create("User", {}, ident="a/b ä")
-    with pytest.raises(NotFound):
-        await entities.get("User", "nobody")
-    with pytest.raises(PatchFailed) as failed:
-        await entities.patch("User", "a/b ä", [{"op": "test", "path": "/a", "value": 2}], version="*")
-    assert failed.value.field == "patch[0]"
-    with pytest.raises(InvalidRequest) as invalid:
-        await entities.put("User", "a/b ä", b'{"a":{"b":NaN}}', version="*")
-    assert invalid.value.field == "/a/b"
-    with pytest.raises(TooLarge):
-        await entities.create("User", {"a": "x" * 1_000_000})
-
-
-async def test_a_key_makes_a_write_happen_once(entities: Entities) -> None:
-    about = About(key="signup-7")
-    first = await entities.create("User", {"a": 1}, about=about)
-    assert await entities.create("User", {"a": 1}, about=about) == first
-    with pytest.raises(EventIdReused):
-        await entities.create("User", {"a": 2}, about=about)
-
-
-async def test_the_history_says_who_and_when_and_what(entities: Entities) -> None:
-    when = datetime(2026, 1, 31, 12, tzinfo=UTC)
-    about = About(user="ann", correlation_id="c", causation_id="e", metadata={"why": "ändern"}, occurred_on=when)
-    await entities.create("User", {"n": 0}, ident="u", about=about)
-    for n in range(1, 120):
-        await entities.patch("User", "u", {"n": n}, version=n)
-    events = [event async for event in entities.whole_history("User", "u")]
-    assert [event.version for event in events] == list(range(1, 121))
-    first, last = events[0], events[-1]
-    assert (first.user, first.correlation_id, first.causation_id, first.occurred_on) == ("ann", "c", "e", when)
-    assert first.metadata["why"] == "ändern"
-    assert (first.changes[0].old, first.changes[0].new) == (msgspec.UNSET, 0)
-    assert (last.changes[0].path, last.changes[0].old, last.changes[0].new) == ("/n", 118, 119)
-    assert (await entities.history("User", "u", from_version=120)).next is None
 
 
 async def test_the_example_of_the_reference_page_runs(config: Settings, capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,7 +21,7 @@ from tests.integration.appending import keep_appending, load, new_event
 from tests.services import config_for, until
 from tests.stack import migrate
 
-ROLES = ("eskit_eventstore_writer", "eskit_eventstore_relay", "eskit_offsets_writer")
+ROLES = ("eskit_eventstore_writer", "eskit_eventstore_relay", "eskit_offsets_writer", "eskit_crud_writer")
 
 
 def program(name: str) -> str:

@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from eskit.client.event_types import Append, Appended, NewEvent, Outcome, Part, Wanted
-from eskit.client.eventstore import EventStoreClient
+from eskit.client.eventstore import EventStore
 from eskit.errors import EventIdReused, InvalidRequest, NotFound, Unavailable, VersionConflict
 from eskit.settings import Settings
 from eventstore_svc.app import eventstore_app
@@ -30,8 +30,8 @@ async def url(config: Settings) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def client(url: str) -> AsyncIterator[EventStoreClient]:
-    async with EventStoreClient(url, patience_s=5) as opened:
+async def client(url: str) -> AsyncIterator[EventStore]:
+    async with EventStore(url, patience_s=5) as opened:
         yield opened
 
 
@@ -40,7 +40,7 @@ def positions(outcome: Outcome) -> list[int]:
     return [appended.position for appended in outcome]
 
 
-async def test_a_batch_tells_of_each_append_and_may_be_sent_again(client: EventStoreClient) -> None:
+async def test_a_batch_tells_of_each_append_and_may_be_sent_again(client: EventStore) -> None:
     pair = [placed(), placed("order-2")]
     batch: list[Append] = [placed(expected="none"), placed(expected="none"), pair]
     first = await client.append_batch(batch)
@@ -56,7 +56,7 @@ async def test_a_batch_tells_of_each_append_and_may_be_sent_again(client: EventS
         await client.append_batch([])
 
 
-async def test_many_appends_go_in_pieces_and_in_order(client: EventStoreClient) -> None:
+async def test_many_appends_go_in_pieces_and_in_order(client: EventStore) -> None:
     outcomes = [one async for one in client.append_many((placed(f"o-{n}") for n in range(450)), piece=100)]
     assert [positions(one) for one in outcomes] == [[n + 1] for n in range(450)]
     assert [e.originator.id async for e in client.events()] == [f"o-{n}" for n in range(450)]
@@ -64,7 +64,7 @@ async def test_many_appends_go_in_pieces_and_in_order(client: EventStoreClient) 
     assert [e async for e in client.events(wanted=Wanted(entity_type="Other"))] == []
 
 
-async def test_a_stream_in_parts_and_as_it_was(client: EventStoreClient) -> None:
+async def test_a_stream_in_parts_and_as_it_was(client: EventStore) -> None:
     await client.append(placed(), placed(), placed("another"))
     between = (await client.event((await client.append(placed()))[0].event_id)).recorded_at
     await asyncio.sleep(0.01)
@@ -90,7 +90,7 @@ async def test_a_stream_in_parts_and_as_it_was(client: EventStoreClient) -> None
         await client.event(uuid4())
 
 
-async def test_the_log_both_ways_by_cause_and_waiting(client: EventStoreClient) -> None:
+async def test_the_log_both_ways_by_cause_and_waiting(client: EventStore) -> None:
     await client.append(placed(), headers={"Eskit-Correlation-Id": "c-1"})
     await client.append(placed(), placed("x/y ü?"))
     assert [e.position for e in (await client.log(direction="backward", limit=2)).events] == [3, 2]
@@ -139,15 +139,15 @@ async def cutting(url: str, after_bytes: int) -> AsyncIterator[str]:
         await asyncio.gather(*(task for task in open_now if task is not None))
 
 
-async def test_reading_all_goes_on_where_a_connection_broke(client: EventStoreClient, url: str) -> None:
+async def test_reading_all_goes_on_where_a_connection_broke(client: EventStore, url: str) -> None:
     [_ async for _ in client.append_many(placed(f"o-{n}") for n in range(1000))]
-    async with cutting(url, 30_000) as broken, EventStoreClient(broken, patience_s=5) as reader:
+    async with cutting(url, 30_000) as broken, EventStore(broken, patience_s=5) as reader:
         assert [e.position async for e in reader.events(1)] == list(range(1, 1001))
 
 
-async def test_a_tail_over_breaking_connections_misses_and_repeats_nothing(client: EventStoreClient, url: str) -> None:
+async def test_a_tail_over_breaking_connections_misses_and_repeats_nothing(client: EventStore, url: str) -> None:
     total = 400
-    async with cutting(url, 9_000) as broken, EventStoreClient(broken, patience_s=5) as reader:
+    async with cutting(url, 9_000) as broken, EventStore(broken, patience_s=5) as reader:
 
         async def follow(wanted: Wanted) -> list[int]:
             found: list[int] = []
@@ -168,7 +168,7 @@ async def test_a_tail_over_breaking_connections_misses_and_repeats_nothing(clien
     assert paid == list(range(10, total + 1, 10))
 
 
-async def test_a_tail_without_a_position_begins_behind_the_end(client: EventStoreClient) -> None:
+async def test_a_tail_without_a_position_begins_behind_the_end(client: EventStore) -> None:
     await client.append(placed())
     async with aclosing(client.tail()) as events:
         first = asyncio.ensure_future(anext(events))
@@ -180,9 +180,9 @@ async def test_a_tail_without_a_position_begins_behind_the_end(client: EventStor
 
 async def test_a_tail_ends_with_an_error_when_the_store_stays_away(config: Settings) -> None:
     async with running(eventstore_app(config), config, "eventstore_port") as url:
-        async with EventStoreClient(url) as writer:
+        async with EventStore(url) as writer:
             await writer.append(placed(), placed())
-        client = await EventStoreClient(url, patience_s=0.5).__aenter__()
+        client = await EventStore(url, patience_s=0.5).__aenter__()
         events = client.tail(1)
         assert [(await anext(events)).position for _ in range(2)] == [1, 2]
     with pytest.raises(Unavailable):
@@ -190,7 +190,7 @@ async def test_a_tail_ends_with_an_error_when_the_store_stays_away(config: Setti
     await client.__aexit__(None, None, None)
 
 
-async def test_a_tail_that_is_refused_says_why(client: EventStoreClient) -> None:
+async def test_a_tail_that_is_refused_says_why(client: EventStore) -> None:
     with pytest.raises(InvalidRequest, match="selector"):
         await anext(client.tail(1, wanted=Wanted(selector="no such thing")))
 

@@ -127,7 +127,7 @@ async def test_the_database_away_is_503_and_then_it_goes_on(private_postgres: Po
         own = await desk.claim()
         await desk.set_aside(CONSUMER, own, [letter(7), letter(8, failed=False)])
         await asyncio.to_thread(private_postgres.stop, "immediate")
-        desk.patience_s = 0.0
+        desk._connections.patience_s = 0.0
         for away in (
             desk.set_aside(CONSUMER, own, [letter(9)]),
             desk.done(CONSUMER, own, 7),
@@ -144,6 +144,6 @@ async def test_the_database_away_is_503_and_then_it_goes_on(private_postgres: Po
             with pytest.raises(Unavailable):
                 await away
         await asyncio.to_thread(private_postgres.start)
-        desk.patience_s = 30.0
+        desk._connections.patience_s = 30.0
         await desk.set_aside(CONSUMER, own, [letter(9)])
         assert [kept.offset for kept in await desk.everything()] == [7, 8, 9]

@@ -11,7 +11,7 @@ import aiohttp
 import psycopg
 import pytest
 
-from eskit.client.offsets import OffsetsClient
+from eskit.client.offsets import Offsets
 from eskit.errors import EskitError, Fenced, InvalidRequest, NotFound, OffsetRegression
 from eskit.offsets import Commit, Committed
 from eskit.settings import Settings
@@ -28,8 +28,8 @@ async def url(config: Settings) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def offsets(url: str) -> AsyncIterator[OffsetsClient]:
-    async with OffsetsClient(url) as client:
+async def offsets(url: str) -> AsyncIterator[Offsets]:
+    async with Offsets(url) as client:
         yield client
 
 
@@ -38,7 +38,7 @@ async def call(url: str, method: str, path: str, body: Any = None) -> tuple[int,
         return response.status, await response.json()
 
 
-async def test_a_zombie_can_move_no_offset(offsets: OffsetsClient) -> None:
+async def test_a_zombie_can_move_no_offset(offsets: Offsets) -> None:
     [zombie] = await offsets.claim("billing", TOPIC, [0], "zombie")
     [owner] = await offsets.claim("billing", TOPIC, [0], "owner")
     with pytest.raises(Fenced) as caught:
@@ -48,7 +48,7 @@ async def test_a_zombie_can_move_no_offset(offsets: OffsetsClient) -> None:
     assert (state.offset, state.member, state.epoch) == (None, "owner", owner.epoch)
 
 
-async def test_an_offset_never_goes_back(offsets: OffsetsClient) -> None:
+async def test_an_offset_never_goes_back(offsets: Offsets) -> None:
     await offsets.claim("billing", TOPIC, [0], "host")
     await offsets.commit("billing", Commit(TOPIC, 0, offset=7, position=40, epoch=1))
     with pytest.raises(OffsetRegression) as caught:
@@ -61,7 +61,7 @@ async def test_an_offset_never_goes_back(offsets: OffsetsClient) -> None:
     assert (state.offset, state.position) == (7, 40)
 
 
-async def test_the_same_commit_again_is_answered_the_same(offsets: OffsetsClient) -> None:
+async def test_the_same_commit_again_is_answered_the_same(offsets: Offsets) -> None:
     await offsets.claim("billing", TOPIC, [0], "host")
     commit = Commit(TOPIC, 0, offset=7, position=40, epoch=1)
     assert await offsets.commit("billing", commit) == await offsets.commit("billing", commit)
@@ -69,7 +69,7 @@ async def test_the_same_commit_again_is_answered_the_same(offsets: OffsetsClient
     assert await offsets.commit("billing", without_position) == Committed(TOPIC, 0, offset=9, position=40, epoch=1)
 
 
-async def test_a_bulk_commit_answers_each_and_a_fenced_one_stops_no_other(offsets: OffsetsClient, url: str) -> None:
+async def test_a_bulk_commit_answers_each_and_a_fenced_one_stops_no_other(offsets: Offsets, url: str) -> None:
     epochs = [claim.epoch for claim in await offsets.claim("billing", TOPIC, [0, 1, 2], "old")]
     await offsets.commit("billing", Commit(TOPIC, 2, offset=50, epoch=epochs[2]))
     [newer] = await offsets.claim("billing", TOPIC, [1], "new")
@@ -102,7 +102,7 @@ async def test_problems_are_problem_documents(url: str) -> None:
     assert body["type"].endswith("/fenced")
 
 
-async def test_consumers_are_listed_with_pages(offsets: OffsetsClient) -> None:
+async def test_consumers_are_listed_with_pages(offsets: Offsets) -> None:
     """A bug of old: listing consumers crashed the process."""
     assert (await offsets.consumers()).consumers == []
     for name in ("b", "a", "c"):
@@ -114,12 +114,12 @@ async def test_consumers_are_listed_with_pages(offsets: OffsetsClient) -> None:
     assert ([c.name for c in second.consumers], second.next) == (["c"], None)
 
 
-async def test_an_unknown_consumer_is_not_found(offsets: OffsetsClient) -> None:
+async def test_an_unknown_consumer_is_not_found(offsets: Offsets) -> None:
     with pytest.raises(NotFound):
         await offsets.consumer("nobody")
 
 
-async def test_last_seen_moves_with_claims_and_commits(offsets: OffsetsClient, config: Settings) -> None:
+async def test_last_seen_moves_with_claims_and_commits(offsets: Offsets, config: Settings) -> None:
     await offsets.claim("billing", TOPIC, [0], "host")
     with psycopg.connect(config.database_url, autocommit=True) as connection:
         connection.execute("UPDATE offsets.consumers SET last_seen = '2020-01-01'")
@@ -127,7 +127,7 @@ async def test_last_seen_moves_with_claims_and_commits(offsets: OffsetsClient, c
     assert (await offsets.consumer("billing")).last_seen > "2021"
 
 
-async def test_a_commit_of_nothing_is_a_sign_of_life(offsets: OffsetsClient, config: Settings) -> None:
+async def test_a_commit_of_nothing_is_a_sign_of_life(offsets: Offsets, config: Settings) -> None:
     await offsets.claim("billing", TOPIC, [0], "host")
     with psycopg.connect(config.database_url, autocommit=True) as connection:
         connection.execute("UPDATE offsets.consumers SET last_seen = '2020-01-01'")
@@ -179,14 +179,14 @@ async def test_bad_input_names_its_field_and_stores_nothing(url: str, path: str,
     assert (await call(url, "GET", "/v1/consumers"))[1]["consumers"] == []
 
 
-async def test_unknown_query_parameters_and_limits_are_refused(offsets: OffsetsClient, url: str) -> None:
+async def test_unknown_query_parameters_and_limits_are_refused(offsets: Offsets, url: str) -> None:
     assert (await call(url, "GET", "/v1/consumers?size=3"))[0] == 422
     assert (await call(url, "GET", "/v1/consumers?after=%00"))[0] == 422
     with pytest.raises(InvalidRequest):
         await offsets.consumers(limit=0)
 
 
-async def test_claims_and_commits_at_once_never_deadlock_and_the_last_claim_wins(offsets: OffsetsClient) -> None:
+async def test_claims_and_commits_at_once_never_deadlock_and_the_last_claim_wins(offsets: Offsets) -> None:
     """Many members claim overlapping partitions in any order and commit: no error but Fenced, and offsets only rise."""
     highest: dict[int, int] = {}
 
@@ -208,7 +208,7 @@ async def test_claims_and_commits_at_once_never_deadlock_and_the_last_claim_wins
     assert stored == highest
 
 
-async def test_one_epoch_goes_to_one_claim_only(offsets: OffsetsClient) -> None:
+async def test_one_epoch_goes_to_one_claim_only(offsets: Offsets) -> None:
     claims = await asyncio.gather(*(offsets.claim("billing", TOPIC, [0], f"m{n}") for n in range(30)))
     epochs = sorted(c.epoch for [c] in claims)
     assert len(set(epochs)) == 30

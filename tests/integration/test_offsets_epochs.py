@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import psycopg
 import pytest
 
-from eskit.client.offsets import OffsetsClient
+from eskit.client.offsets import Offsets
 from eskit.errors import Fenced, NotFound, OffsetRegression
 from eskit.offsets import Claim, Commit
 from eskit.settings import Settings
@@ -19,23 +19,23 @@ TOPIC = "eskit.application-log"
 
 
 @pytest.fixture
-async def offsets(config: Settings) -> AsyncIterator[OffsetsClient]:
-    async with running(offsets_app(config), config, "offsets_port") as url, OffsetsClient(url) as client:
+async def offsets(config: Settings) -> AsyncIterator[Offsets]:
+    async with running(offsets_app(config), config, "offsets_port") as url, Offsets(url) as client:
         yield client
 
 
-async def claim(offsets: OffsetsClient, member: str) -> Claim:
+async def claim(offsets: Offsets, member: str) -> Claim:
     [claimed] = await offsets.claim("billing", TOPIC, [0], member)
     return claimed
 
 
-async def test_a_first_claim_has_an_epoch_and_nothing_saved(offsets: OffsetsClient) -> None:
+async def test_a_first_claim_has_an_epoch_and_nothing_saved(offsets: Offsets) -> None:
     claims = await offsets.claim("billing", TOPIC, [2, 0, 1], "host-1")
     assert [(c.partition, c.offset, c.position) for c in claims] == [(p, None, None) for p in range(3)]
     assert all(c.epoch > 0 for c in claims)
 
 
-async def test_the_next_claim_gets_a_higher_epoch_and_what_was_committed(offsets: OffsetsClient) -> None:
+async def test_the_next_claim_gets_a_higher_epoch_and_what_was_committed(offsets: Offsets) -> None:
     before = await offsets.claim("billing", TOPIC, [0, 1], "host-1")
     await offsets.commit("billing", Commit(TOPIC, 0, offset=7, position=40, epoch=before[0].epoch))
     after = await offsets.claim("billing", TOPIC, [0, 1], "host-2")
@@ -43,7 +43,7 @@ async def test_the_next_claim_gets_a_higher_epoch_and_what_was_committed(offsets
     assert all(new.epoch > old.epoch for new, old in zip(after, before, strict=True))
 
 
-async def test_an_epoch_that_was_not_given_out_yet_is_refused_too(offsets: OffsetsClient) -> None:
+async def test_an_epoch_that_was_not_given_out_yet_is_refused_too(offsets: Offsets) -> None:
     epoch = (await claim(offsets, "host")).epoch
     for other in (epoch + 1, 99):
         with pytest.raises(Fenced):
@@ -55,7 +55,7 @@ async def test_an_epoch_that_was_not_given_out_yet_is_refused_too(offsets: Offse
         await offsets.consumer("nobody")
 
 
-async def test_without_an_epoch_only_what_nobody_ever_claimed(offsets: OffsetsClient) -> None:
+async def test_without_an_epoch_only_what_nobody_ever_claimed(offsets: Offsets) -> None:
     assert (await offsets.commit("billing", Commit(TOPIC, 0, offset=7))).epoch == 0
     assert (await offsets.commit("billing", Commit(TOPIC, 0, offset=8))).offset == 8
     with pytest.raises(OffsetRegression):
@@ -68,7 +68,7 @@ async def test_without_an_epoch_only_what_nobody_ever_claimed(offsets: OffsetsCl
 
 @pytest.mark.parametrize("gone", ["offsets", "consumers"])
 async def test_a_zombie_moves_no_offset_after_its_row_was_deleted(
-    offsets: OffsetsClient, config: Settings, gone: str
+    offsets: Offsets, config: Settings, gone: str
 ) -> None:
     """Whether somebody has claimed the partition since or not."""
     zombies = [await claim(offsets, f"zombie {n}") for n in range(3)]
@@ -82,9 +82,7 @@ async def test_a_zombie_moves_no_offset_after_its_row_was_deleted(
         assert (owner.offset, owner.position) == (None, None)
 
 
-async def test_a_reset_lets_consumers_begin_anew_and_fences_those_that_run(
-    offsets: OffsetsClient, config: Settings
-) -> None:
+async def test_a_reset_lets_consumers_begin_anew_and_fences_those_that_run(offsets: Offsets, config: Settings) -> None:
     """As the local stack does it when the log is published anew."""
     old = await claim(offsets, "host")
     await offsets.commit("billing", Commit(TOPIC, 0, offset=7, position=40, epoch=old.epoch))

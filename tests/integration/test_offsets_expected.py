@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from eskit.client.offsets import OffsetsClient
+from eskit.client.offsets import Offsets
 from eskit.errors import Fenced, NotFound, OffsetMismatch, OffsetRegression
 from eskit.offsets import Commit, Committed
 from eskit.settings import Settings
@@ -18,12 +18,12 @@ TOPIC = "eskit.application-log"
 
 
 @pytest.fixture
-async def offsets(config: Settings) -> AsyncIterator[OffsetsClient]:
-    async with running(offsets_app(config), config, "offsets_port") as url, OffsetsClient(url) as client:
+async def offsets(config: Settings) -> AsyncIterator[Offsets]:
+    async with running(offsets_app(config), config, "offsets_port") as url, Offsets(url) as client:
         yield client
 
 
-async def test_only_what_is_stored_may_be_expected(offsets: OffsetsClient) -> None:
+async def test_only_what_is_stored_may_be_expected(offsets: Offsets) -> None:
     [owner] = await offsets.claim("billing", TOPIC, [0], "host")
     for wrong in (0, 7):
         with pytest.raises(OffsetMismatch) as caught:
@@ -38,7 +38,7 @@ async def test_only_what_is_stored_may_be_expected(offsets: OffsetsClient) -> No
     assert (await offsets.consumer("billing")).partitions[0].offset == 9
 
 
-async def test_what_is_worse_is_said_first(offsets: OffsetsClient) -> None:
+async def test_what_is_worse_is_said_first(offsets: Offsets) -> None:
     [owner] = await offsets.claim("billing", TOPIC, [0], "host")
     await offsets.commit("billing", Commit(TOPIC, 0, offset=7, epoch=owner.epoch))
     with pytest.raises(Fenced):
@@ -49,7 +49,7 @@ async def test_what_is_worse_is_said_first(offsets: OffsetsClient) -> None:
         await offsets.commit("billing", Commit(TOPIC, 0, offset=1, epoch=owner.epoch, expected=7))
 
 
-async def test_without_a_claim_and_without_a_row(offsets: OffsetsClient) -> None:
+async def test_without_a_claim_and_without_a_row(offsets: Offsets) -> None:
     with pytest.raises(OffsetMismatch):
         await offsets.commit("script", Commit(TOPIC, 0, offset=7, expected=3))
     with pytest.raises(NotFound):
@@ -61,7 +61,7 @@ async def test_without_a_claim_and_without_a_row(offsets: OffsetsClient) -> None
     assert (isinstance(again, Committed), isinstance(fresh, Committed)) == (True, True)
 
 
-async def test_of_many_who_expect_the_same_one_is_taken(offsets: OffsetsClient) -> None:
+async def test_of_many_who_expect_the_same_one_is_taken(offsets: Offsets) -> None:
     """Also where all want to store the same: it is how one of them may know that it was the first."""
     [owner] = await offsets.claim("billing", TOPIC, [0], "host")
     stored: int | None = None
@@ -75,7 +75,7 @@ async def test_of_many_who_expect_the_same_one_is_taken(offsets: OffsetsClient) 
         stored = 10 * step
 
 
-async def test_of_many_first_commits_one_is_taken(offsets: OffsetsClient) -> None:
+async def test_of_many_first_commits_one_is_taken(offsets: Offsets) -> None:
     for number in range(10):
         wanted = Commit(TOPIC, 0, offset=5, expected=None)
         found = await asyncio.gather(*(offsets.commit(f"s{number}", wanted) for _ in range(8)), return_exceptions=True)

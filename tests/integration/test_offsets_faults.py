@@ -8,7 +8,7 @@ import random
 import aiohttp
 import psycopg
 
-from eskit.client.offsets import OffsetsClient
+from eskit.client.offsets import Offsets
 from eskit.errors import EskitError, Fenced, OffsetRegression, Unavailable
 from eskit.offsets import Commit, Committed
 from eskit.settings import Settings
@@ -79,7 +79,7 @@ async def test_two_instances_let_no_zombie_through(config: Settings) -> None:
 
     async def member(number: int) -> None:
         dice = random.Random(number)
-        async with OffsetsClient(pair[0].url) as one, OffsetsClient(pair[1].url) as two:
+        async with Offsets(pair[0].url) as one, Offsets(pair[1].url) as two:
             for _ in range(12):
                 claims = await dice.choice((one, two)).claim("billing", TOPIC, dice.sample(range(6), 4), f"m{number}")
                 wanted = [Commit(TOPIC, c.partition, (c.offset or 0) + 1, epoch=c.epoch) for c in claims]
@@ -104,7 +104,7 @@ async def test_two_instances_let_no_zombie_through(config: Settings) -> None:
             await asyncio.gather(*(member(number) for number in range(6)))
             over.set()
             await killing
-        async with OffsetsClient(pair[0].url) as client:
+        async with Offsets(pair[0].url) as client:
             stored = {p.partition: p.offset or 0 for p in (await client.consumer("billing")).partitions}
     assert len(kills) >= 2
     # What was answered is stored; what was stored without an answer can only be more.
@@ -116,7 +116,7 @@ async def test_the_service_outlives_its_database(private_postgres: PostgresServe
     config = config_for(private_postgres.url, pool_wait_s=0.3)
     async with (
         running(offsets_app(config), config, "offsets_port") as url,
-        OffsetsClient(url, patience_s=0) as offsets,
+        Offsets(url, patience_s=0) as offsets,
         aiohttp.ClientSession() as session,
     ):
         [claim] = await offsets.claim("billing", TOPIC, [0], "host")

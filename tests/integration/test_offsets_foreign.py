@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from eskit.client.offsets import OffsetsClient
+from eskit.client.offsets import Offsets
 from eskit.consumer import Consumer, Tuning
 from eskit.errors import Unavailable
 from eskit.offsets import Commit
@@ -21,7 +21,7 @@ from tests.services import running, until
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-CALLS: list[Callable[[OffsetsClient], Awaitable[object]]] = [
+CALLS: list[Callable[[Offsets], Awaitable[object]]] = [
     lambda client: client.claim("billing", "t", [0], "host"),
     lambda client: client.commit("billing", Commit("t", 0, 1)),
     lambda client: client.commit_all("billing", [Commit("t", 0, 1)]),
@@ -70,12 +70,12 @@ def proxy() -> Proxy:
 
 
 @pytest.fixture
-async def offsets(config: Settings, proxy: Proxy) -> AsyncIterator[OffsetsClient]:
-    async with running(proxy.app(config), config, "offsets_port") as url, OffsetsClient(url) as client:
+async def offsets(config: Settings, proxy: Proxy) -> AsyncIterator[Offsets]:
+    async with running(proxy.app(config), config, "offsets_port") as url, Offsets(url) as client:
         yield client
 
 
-async def test_an_answer_that_is_not_the_services_means_it_is_away(offsets: OffsetsClient, proxy: Proxy) -> None:
+async def test_an_answer_that_is_not_the_services_means_it_is_away(offsets: Offsets, proxy: Proxy) -> None:
     for proxy.body in BODIES:
         for call in CALLS:
             with pytest.raises(Unavailable, match="not as the offsets service does"):

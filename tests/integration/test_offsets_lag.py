@@ -10,7 +10,7 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from eskit.client.offsets import OffsetsClient
+from eskit.client.offsets import Offsets
 from eskit.offsets import Commit, ConsumerState
 from eskit.settings import Settings
 from infra.local.broker import KafkaBroker
@@ -22,12 +22,12 @@ COUNTS = [len(positions_of(number, range(1, 1001))) for number in range(PARTITIO
 
 
 @pytest.fixture
-async def offsets(log_config: Settings) -> AsyncIterator[OffsetsClient]:
-    async with running(offsets_app(log_config), log_config, "offsets_port") as url, OffsetsClient(url) as client:
+async def offsets(log_config: Settings) -> AsyncIterator[Offsets]:
+    async with running(offsets_app(log_config), log_config, "offsets_port") as url, Offsets(url) as client:
         yield client
 
 
-async def seen(offsets: OffsetsClient, events: int, name: str = "billing") -> ConsumerState:
+async def seen(offsets: Offsets, events: int, name: str = "billing") -> ConsumerState:
     """The consumer as soon as its lag is known and so large."""
     found: list[ConsumerState] = []
 
@@ -40,7 +40,7 @@ async def seen(offsets: OffsetsClient, events: int, name: str = "billing") -> Co
 
 
 async def test_the_lag_is_what_lies_before_a_consumer(
-    offsets: OffsetsClient, log_config: Settings, kafka_broker: KafkaBroker
+    offsets: Offsets, log_config: Settings, kafka_broker: KafkaBroker
 ) -> None:
     topic = Topic(log_config, kafka_broker)
     topic.add_positions(range(1, 1001))
@@ -61,7 +61,7 @@ async def test_the_lag_is_what_lies_before_a_consumer(
 
 
 async def test_seconds_are_those_since_the_next_record_came(
-    offsets: OffsetsClient, log_config: Settings, kafka_broker: KafkaBroker
+    offsets: Offsets, log_config: Settings, kafka_broker: KafkaBroker
 ) -> None:
     topic = Topic(log_config, kafka_broker)
     topic.add_positions(range(1, 1001))
@@ -93,7 +93,7 @@ async def test_seconds_are_those_since_the_next_record_came(
 
 @pytest.mark.real_kafka
 async def test_records_that_retention_took_are_no_lag(
-    offsets: OffsetsClient, log_config: Settings, kafka_broker: KafkaBroker
+    offsets: Offsets, log_config: Settings, kafka_broker: KafkaBroker
 ) -> None:
     topic = Topic(log_config, kafka_broker)
     topic.add_positions(range(1, 1001))
@@ -110,8 +110,8 @@ async def test_two_instances_say_the_same(log_config: Settings, kafka_broker: Ka
     async with (
         running(offsets_app(log_config), log_config, "offsets_port") as one,
         running(offsets_app(log_config), log_config, "offsets_port") as two,
-        OffsetsClient(one) as first,
-        OffsetsClient(two) as second,
+        Offsets(one) as first,
+        Offsets(two) as second,
     ):
         await first.commit("billing", Commit(topic.name, 0, 5))
         states = await asyncio.gather(seen(first, COUNTS[0] - 5), seen(second, COUNTS[0] - 5))
@@ -122,7 +122,7 @@ async def test_two_instances_say_the_same(log_config: Settings, kafka_broker: Ka
 
 
 async def test_a_topic_that_is_not_there_and_one_that_comes_later(
-    offsets: OffsetsClient, log_config: Settings, kafka_broker: KafkaBroker
+    offsets: Offsets, log_config: Settings, kafka_broker: KafkaBroker
 ) -> None:
     await offsets.commit("billing", Commit(log_config.topic, 0, 0))
     state = await offsets.consumer("billing")
@@ -135,7 +135,7 @@ async def test_a_topic_that_is_not_there_and_one_that_comes_later(
 async def test_without_kafka_lags_are_unknown_and_all_else_works(config: Settings) -> None:
     for bootstrap, reason in (("", "ESKIT_KAFKA_BOOTSTRAP is not set"), ("127.0.0.1:1", "")):
         away = config_for(config.database_url, bootstrap)
-        async with running(offsets_app(away), away, "offsets_port") as url, OffsetsClient(url) as offsets:
+        async with running(offsets_app(away), away, "offsets_port") as url, Offsets(url) as offsets:
             await offsets.commit("billing", Commit("t", 0, 3))
             state = await offsets.consumer("billing")
             assert (state.lag_events, state.lag_s) == (None, None)
@@ -149,7 +149,7 @@ async def test_kafka_that_goes_away_and_comes_back(config: Settings, private_kaf
     mine = config_for(config.database_url, private_kafka.bootstrap)
     topic = Topic(mine, private_kafka)
     topic.add_positions(range(1, 1001))
-    async with running(offsets_app(mine), mine, "offsets_port") as url, OffsetsClient(url) as offsets:
+    async with running(offsets_app(mine), mine, "offsets_port") as url, Offsets(url) as offsets:
         await offsets.commit("billing", Commit(topic.name, 0, 5))
         await seen(offsets, COUNTS[0] - 5)
         private_kafka.kill()

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from eskit import times
-from eskit.client.offsets import OffsetsClient
+from eskit.client.offsets import Offsets
 from eskit.errors import ConsumerActive, Fenced, InvalidRequest, NotFound, TopicChanged, Unavailable
 from eskit.offsets import Claim, Commit, Reset
 from eskit.settings import Settings
@@ -31,8 +31,8 @@ async def url(config: Settings) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def offsets(url: str) -> AsyncIterator[OffsetsClient]:
-    async with OffsetsClient(url) as client:
+async def offsets(url: str) -> AsyncIterator[Offsets]:
+    async with Offsets(url) as client:
         yield client
 
 
@@ -40,7 +40,7 @@ def to(offsets: dict[int, int], **more: Any) -> Reset:
     return Reset(topic=TOPIC, offsets={str(number): offset for number, offset in offsets.items()}, **more)
 
 
-async def working(offsets: OffsetsClient, partitions: int = 2) -> list[Claim]:
+async def working(offsets: Offsets, partitions: int = 2) -> list[Claim]:
     claims = await offsets.claim("billing", TOPIC, range(partitions), "host")
     for claim in claims:
         await offsets.commit("billing", Commit(TOPIC, claim.partition, 100, 50, claim.epoch))
@@ -52,7 +52,7 @@ def an_hour_passes(config: Settings) -> None:
         owner.execute("UPDATE offsets.consumers SET last_seen = last_seen - interval '1 hour'")
 
 
-async def test_members_at_work_are_not_reset_unless_by_force_and_then_fenced(offsets: OffsetsClient) -> None:
+async def test_members_at_work_are_not_reset_unless_by_force_and_then_fenced(offsets: Offsets) -> None:
     claims = await working(offsets)
     with pytest.raises(ConsumerActive) as caught:
         await offsets.reset("billing", to({0: 7}))
@@ -69,7 +69,7 @@ async def test_members_at_work_are_not_reset_unless_by_force_and_then_fenced(off
     await offsets.commit("billing", Commit(TOPIC, 0, 8, 1, zero.epoch))
 
 
-async def test_who_has_left_or_is_silent_may_be_reset(offsets: OffsetsClient, config: Settings) -> None:
+async def test_who_has_left_or_is_silent_may_be_reset(offsets: Offsets, config: Settings) -> None:
     claims = await working(offsets)
     await offsets.release("billing", TOPIC, claims[:1])
     with pytest.raises(ConsumerActive):
@@ -83,7 +83,7 @@ async def test_who_has_left_or_is_silent_may_be_reset(offsets: OffsetsClient, co
     await offsets.delete("billing")
 
 
-async def test_every_reset_leaves_a_row(offsets: OffsetsClient) -> None:
+async def test_every_reset_leaves_a_row(offsets: Offsets) -> None:
     await working(offsets)
     with pytest.raises(ConsumerActive):
         await offsets.reset("billing", to({0: 7}))
@@ -98,7 +98,7 @@ async def test_every_reset_leaves_a_row(offsets: OffsetsClient) -> None:
     assert [(p["partition"], p["offset"], p["position"]) for p in row.partitions] == [(0, 100, 50), (1, 100, 50)]
 
 
-async def test_a_deleted_consumer_is_gone_and_its_zombies_stay_fenced(offsets: OffsetsClient) -> None:
+async def test_a_deleted_consumer_is_gone_and_its_zombies_stay_fenced(offsets: Offsets) -> None:
     claims = await working(offsets)
     with pytest.raises(ConsumerActive):
         await offsets.delete("billing")
@@ -113,7 +113,7 @@ async def test_a_deleted_consumer_is_gone_and_its_zombies_stay_fenced(offsets: O
     assert again.epoch > claims[0].epoch
 
 
-async def test_a_reset_takes_a_topic_that_was_made_anew(offsets: OffsetsClient) -> None:
+async def test_a_reset_takes_a_topic_that_was_made_anew(offsets: Offsets) -> None:
     old, new = str(uuid.uuid4()), str(uuid.uuid4())
     claims = await offsets.claim("billing", TOPIC, [0, 1], "host", topic_id=old)
     await offsets.release("billing", TOPIC, claims)
@@ -128,7 +128,7 @@ async def test_a_reset_takes_a_topic_that_was_made_anew(offsets: OffsetsClient) 
     await offsets.claim("billing", TOPIC, [0, 1], "host", topic_id=old)
 
 
-async def test_claims_commits_and_resets_at_once(offsets: OffsetsClient) -> None:
+async def test_claims_commits_and_resets_at_once(offsets: Offsets) -> None:
     """Whatever comes first: afterwards only the epoch that stands there moves the offset."""
     await working(offsets, 4)
 
@@ -179,9 +179,7 @@ async def test_claims_commits_and_resets_at_once(offsets: OffsetsClient) -> None
         ({"topic": TOPIC, "to": "end"}, "to"),  # without Kafka
     ],
 )
-async def test_bad_input_names_its_field_and_changes_nothing(
-    offsets: OffsetsClient, url: str, body: Any, field: str
-) -> None:
+async def test_bad_input_names_its_field_and_changes_nothing(offsets: Offsets, url: str, body: Any, field: str) -> None:
     await working(offsets)
     before = await offsets.consumer("billing")
     async with aiohttp.ClientSession() as session:
@@ -192,7 +190,7 @@ async def test_bad_input_names_its_field_and_changes_nothing(
     assert (await offsets.resets("billing")).resets == []
 
 
-async def test_an_unknown_consumer_is_not_found(offsets: OffsetsClient) -> None:
+async def test_an_unknown_consumer_is_not_found(offsets: Offsets) -> None:
     with pytest.raises(NotFound):
         await offsets.reset("nobody", to({0: 1}))
     with pytest.raises(NotFound):
@@ -204,7 +202,7 @@ async def test_resets_by_kafka(log_config: Settings, kafka_broker: KafkaBroker) 
     topic = Topic(log_config, kafka_broker)
     topic.add_positions(range(1, 1001))
     ends = [len(positions_of(number, range(1, 1001))) for number in range(PARTITIONS)]
-    async with running(offsets_app(log_config), log_config, "offsets_port") as url, OffsetsClient(url) as offsets:
+    async with running(offsets_app(log_config), log_config, "offsets_port") as url, Offsets(url) as offsets:
         await offsets.commit("billing", Commit(topic.name, 0, 3))
 
         async def reset(**place: Any) -> list[tuple[int, int, int | None]]:
@@ -233,7 +231,7 @@ async def test_without_kafka_only_what_needs_it_is_refused(config: Settings) -> 
     away = config_for(config.database_url, "127.0.0.1:1")
     async with (
         running(offsets_app(away), away, "offsets_port") as url,
-        OffsetsClient(url, patience_s=0) as offsets,
+        Offsets(url, patience_s=0) as offsets,
     ):
         await offsets.commit("billing", Commit(TOPIC, 0, 3))
         with pytest.raises(Unavailable, match="Kafka"):

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from eskit.client.event_types import NewEvent
-from eskit.client.eventstore import EventStoreClient
+from eskit.client.eventstore import EventStore as Client
 from eskit.errors import EskitError, VersionConflict
 from eskit.selectors import Selector
 from eskit.settings import Settings
@@ -38,7 +38,7 @@ async def test_64_writers_on_one_stream_with_expected_versions(config: Settings)
     wins: Counter[int] = Counter()
     lost: list[tuple[int, int, int]] = []
 
-    async def write(client: EventStoreClient) -> None:
+    async def write(client: Client) -> None:
         version = 0
         while version < 300:
             try:
@@ -51,7 +51,7 @@ async def test_64_writers_on_one_stream_with_expected_versions(config: Settings)
                 version = answer.originator.version
                 wins[version] += 1
 
-    async with running(eventstore_app(config), config, "eventstore_port") as url, EventStoreClient(url) as client:
+    async with running(eventstore_app(config), config, "eventstore_port") as url, Client(url) as client:
         await asyncio.gather(*(write(client) for _ in range(64)))
         stored = [e.originator.version for e in (await client.stream("Thing", "one")).events]
         head = await client.head()
@@ -78,7 +78,7 @@ async def test_reader_misses_nothing_while_a_foreign_transaction_stays_open(conf
     seen: list[int] = []
     total = 4000
 
-    async def read(client: EventStoreClient) -> None:
+    async def read(client: Client) -> None:
         first = 1
         while len(seen) < total:
             page = await client.log(first, limit=100)
@@ -90,7 +90,7 @@ async def test_reader_misses_nothing_while_a_foreign_transaction_stays_open(conf
         await psycopg.AsyncConnection.connect(config.database_url) as foreign,
         running(eventstore_app(config), config, "eventstore_port") as url,
         open_event_store(config, "writers") as store,
-        EventStoreClient(url) as client,
+        Client(url) as client,
     ):
         await foreign.execute("CREATE TABLE foreign_work (n integer)")
         await foreign.commit()
@@ -161,7 +161,7 @@ async def test_a_lost_client_leaves_no_transaction_open(config: Settings) -> Non
                 await asyncio.sleep(delay_ms / 4000)
                 request.cancel()
                 await asyncio.gather(request, return_exceptions=True)
-        async with EventStoreClient(url) as client:
+        async with Client(url) as client:
             await client.append(NewEvent(id="y", event_type="Thing.Changed", payload={}))
         async with await psycopg.AsyncConnection.connect(config.database_url) as connection:
             query = "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in%' AND datname = current_database()"

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from eskit.client.event_types import Appended, NewEvent
-from eskit.client.eventstore import EventStoreClient
+from eskit.client.eventstore import EventStore
 from eskit.errors import Unavailable
 from eskit.ids import uuid7
 from eskit.settings import Settings
@@ -132,7 +132,7 @@ async def test_a_first_attempt_whose_process_dies_is_resolved_by_the_other(
 class Writer:
     """Appends to both processes in turn; sends an event again, elsewhere, until somebody answers."""
 
-    def __init__(self, clients: list[EventStoreClient], dice: random.Random) -> None:
+    def __init__(self, clients: list[EventStore], dice: random.Random) -> None:
         self._clients, self._dice = clients, dice
         self.answers: dict[UUID, Appended] = {}
         self.unanswered = 0
@@ -155,7 +155,7 @@ class Writer:
                 self.unanswered += 1
 
 
-async def follow(clients: list[EventStoreClient], seen: list[Any], stop: asyncio.Event) -> None:
+async def follow(clients: list[EventStore], seen: list[Any], stop: asyncio.Event) -> None:
     """Read the log behind the writers, a page from any process that is there."""
     turn = 0
     while True:
@@ -177,8 +177,8 @@ async def test_both_killed_at_random_under_writers(pair: tuple[ServiceProcess, S
     stop, read_on = asyncio.Event(), asyncio.Event()
     seen: list[Any] = []
     async with (
-        EventStoreClient(pair[0].url, patience_s=0.1) as one,
-        EventStoreClient(pair[1].url, patience_s=0.1) as two,
+        EventStore(pair[0].url, patience_s=0.1) as one,
+        EventStore(pair[1].url, patience_s=0.1) as two,
     ):
         writers = [Writer([one, two], random.Random(seed)) for seed in range(12)]
         tasks = [asyncio.create_task(writer.run(stop)) for writer in writers]

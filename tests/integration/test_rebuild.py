@@ -9,7 +9,7 @@ from functools import partial
 import psycopg
 import pytest
 
-from eskit.client.letters import LettersClient
+from eskit.client.letters import DeadLetters
 from eskit.consumer.transactions.exchange import Choices
 from eskit.consumer.transactions.rebuild import Seen, rebuild
 from eskit.consumer.transactions.switch import switch
@@ -175,7 +175,7 @@ async def test_what_the_first_has_set_aside_had_its_effect_in_the_copy(config: S
     with pytest.raises(Conflict, match="effects: 297 rows in ledger, 300 in ledger_2"):
         await switch(config, cured.pair(), SAME)
     await switch(config, cured.pair(), SAME._replace(expect_different=["effects"]))
-    async with LettersClient(config.offsets_url) as letters, running(config, cured):
+    async with DeadLetters(config.offsets_url) as letters, running(config, cured):
         topic.add_positions(range(307, 308))
         await letters.retry("ledger", RetryLetters(all=True))
         await until(lambda: _nothing_aside(letters, "ledger"))
@@ -191,7 +191,7 @@ async def test_a_copy_with_dead_letters_is_refused(config: Settings, topic: Topi
     await built(config, broken.pair())
     with pytest.raises(Conflict, match="dead letters"):
         await switch(config, broken.pair(), SAME._replace(force=True))
-    async with LettersClient(config.offsets_url) as letters:
+    async with DeadLetters(config.offsets_url) as letters:
         await letters.discard("ledger-2", DiscardLetters("thing-7"))
         again = broken.pair().copy
         async with consuming(config, again):
@@ -200,7 +200,7 @@ async def test_a_copy_with_dead_letters_is_refused(config: Settings, topic: Topi
     assert database.positions() == [p for p in range(1, 101) if p != 7]
 
 
-async def _nothing_aside(letters: LettersClient, name: str) -> bool:
+async def _nothing_aside(letters: DeadLetters, name: str) -> bool:
     return not (await letters.parked(name)).parked
 
 

@@ -5,10 +5,11 @@ from uuid import UUID
 
 import pytest
 
+from crud_svc.documents.exact_json import encode
 from crud_svc.documents.state import State, updated
 from crud_svc.entities import writes
 from crud_svc.entities.target import About, Target
-from crud_svc.entities.writes import Decision
+from crud_svc.entities.writes import Decision, Given
 from eskit.errors import EskitError
 from eskit.web.etags import Tags
 
@@ -42,4 +43,4 @@ def test_a_change_that_no_event_can_say_is_refused() -> None:
     for _ in range(150):
         document = {"a": document}
     with pytest.raises(EskitError, match="nothing is changed"):
-        writes.replace(TARGET, ABOUT, ANY, document).decide(STATE)
+        writes.replace(TARGET, ABOUT, ANY, Given(encode(document), document)).decide(STATE)

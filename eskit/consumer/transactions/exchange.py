@@ -11,7 +11,7 @@ import psycopg
 from psycopg import AsyncConnection, sql
 from psycopg.rows import tuple_row
 
-from eskit.client.letters import LettersClient
+from eskit.client.letters import DeadLetters
 from eskit.consumer.transactions.effects import DRAIN
 from eskit.consumer.transactions.following import Following
 from eskit.consumer.transactions.parity import Without, differences
@@ -55,7 +55,7 @@ class Stale(Exception):
 class Exchange:
     """Everything or nothing. The first's members wait from the first lock on, as soon as they want to commit."""
 
-    def __init__(self, views: tuple[View, View], following: Following, letters: LettersClient, way: Way) -> None:
+    def __init__(self, views: tuple[View, View], following: Following, letters: DeadLetters, way: Way) -> None:
         """`following`: owns the copy."""
         self._first, self._copy = views
         self._following = following

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import confluent_kafka
 
-from eskit.client.letters import LettersClient
-from eskit.client.offsets import OffsetsClient
+from eskit.client.letters import DeadLetters
+from eskit.client.offsets import Offsets
 from eskit.consumer.consumer import Consumer
 from eskit.consumer.transactions.exchange import Choices, Exchange, Stale, Switched
 from eskit.consumer.transactions.following import READING, Following
@@ -35,8 +35,8 @@ async def switch(settings: Settings, consumers: Pair, choices: Choices) -> Switc
     copy, something outside that is tied to the old tables), NotFound, Fenced, Unavailable.
     """
     async with AsyncExitStack() as stack:
-        offsets = await stack.enter_async_context(OffsetsClient(settings.offsets_url))
-        letters = await stack.enter_async_context(LettersClient(settings.offsets_url))
+        offsets = await stack.enter_async_context(Offsets(settings.offsets_url))
+        letters = await stack.enter_async_context(DeadLetters(settings.offsets_url))
         first, copy = [await stack.enter_async_context(one.view(settings)) for one in consumers]
         if first is None or copy is None:
             raise SettingsError("only views can be switched", field="transaction")
@@ -51,8 +51,8 @@ async def switch(settings: Settings, consumers: Pair, choices: Choices) -> Switc
 class Clients(NamedTuple):
     """What is asked beside the database."""
 
-    offsets: OffsetsClient
-    letters: LettersClient
+    offsets: Offsets
+    letters: DeadLetters
     reader: confluent_kafka.Consumer
 
 

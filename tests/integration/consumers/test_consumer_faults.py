@@ -7,8 +7,8 @@ import asyncio
 import msgspec
 import pytest
 
-from eskit.client.letters import LettersClient
-from eskit.client.offsets import OffsetsClient
+from eskit.client.letters import DeadLetters
+from eskit.client.offsets import Offsets
 from eskit.consumer import Consumer, HandlerStopped, OffsetOutOfRange, Stop, Tuning
 from eskit.consumer.config import Protocol
 from eskit.errors import OffsetRegression, Unavailable
@@ -93,7 +93,7 @@ async def test_a_saved_offset_out_of_range_is_an_error_and_no_jump(
     config: Settings, topic: Topic, offset: int, protocol: Protocol
 ) -> None:
     topic.add_positions(range(1, 101))
-    async with OffsetsClient(config.offsets_url) as offsets:
+    async with Offsets(config.offsets_url) as offsets:
         await offsets.commit("billing", Commit(topic.name, 2, offset))
     consumer = Consumer("billing", protocol=protocol)
     seen = collect(consumer)
@@ -114,7 +114,7 @@ async def test_a_record_that_is_no_event_is_set_aside_by_itself(config: Settings
     async with consuming(config, consumer):
         await until(lambda: all_saved(config, "billing", [300]))
     assert seen.positions == [100, 200, 300]
-    async with LettersClient(config.offsets_url) as client:
+    async with DeadLetters(config.offsets_url) as client:
         [letter] = (await client.letters("billing", with_record=True)).letters
     assert (letter.partition, letter.offset, letter.value, letter.key) == (number, 2, b"hello", UNREADABLE)
     assert f"{topic.name} partition {number} offset 2" in letter.cause.error
@@ -142,7 +142,7 @@ async def test_an_offset_that_went_ahead_of_us_stops_the_consumer(config: Settin
     seen = collect(consumer)
     task = asyncio.create_task(consumer.run(config))
     await until(lambda: all_saved(config, "billing", [100]))
-    async with OffsetsClient(config.offsets_url) as offsets:
+    async with Offsets(config.offsets_url) as offsets:
         [state] = [p for p in (await offsets.consumer("billing")).partitions if p.partition == number]
         await offsets.commit("billing", Commit(topic.name, number, 50, epoch=state.epoch))
     topic.add_positions([200])
@@ -180,7 +180,7 @@ async def test_a_consumer_of_an_empty_log_gives_a_sign_of_life_too(config: Setti
     assert topic.name
     consumer = Consumer("billing", tuning=Tuning(commit_interval_s=0.05, refresh_s=0.1))
     collect(consumer)
-    async with consuming(config, consumer), OffsetsClient(config.offsets_url) as offsets:
+    async with consuming(config, consumer), Offsets(config.offsets_url) as offsets:
         await until(lambda: consumer.partitions)
         claimed = (await offsets.consumer("billing")).last_seen
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from prometheus_client import CollectorRegistry
 
-from eskit.client.offsets import OffsetsClient
+from eskit.client.offsets import Offsets
 from eskit.consumer import Consumer, Record, Tuning
 from eskit.consumer.config import Protocol
 from eskit.consumer.metrics import ConsumerCollector
@@ -144,7 +144,7 @@ async def test_who_is_fenced_drops_the_partition_rejoins_and_goes_on(
         gone.append(partitions)
 
     number = partition_of(100)
-    async with consuming(config, consumer), OffsetsClient(config.offsets_url) as offsets:
+    async with consuming(config, consumer), Offsets(config.offsets_url) as offsets:
         await until(lambda: all_saved(config, "billing", last_of(range(1, 201))))
         [claim] = await offsets.claim("billing", topic.name, [number], "a stranger")
         topic.add_positions(range(201, 401))

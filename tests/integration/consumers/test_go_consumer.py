@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from eskit.client.offsets import OffsetsClient
+from eskit.client.offsets import Offsets
 from eskit.errors import Fenced
 from eskit.kafka.murmur2 import partition
 from eskit.kafka.topics import topic_id
@@ -84,7 +84,7 @@ async def test_members_that_come_and_leave_in_order_repeat_nothing(
     for number in range(PARTITIONS):
         assert effects.of(number) == positions_of(number, positions)
     # All is committed and given back, when they are gone.
-    async with OffsetsClient(config.offsets_url) as client:
+    async with Offsets(config.offsets_url) as client:
         state = await client.consumer("billing")
     assert {p.partition: p.position for p in state.partitions} == dict(enumerate(last_of(positions)))
     assert {p.member for p in state.partitions} == {None}
@@ -116,7 +116,7 @@ async def test_whoever_claims_later_fences_across_languages(
 ) -> None:
     topic.add_positions(range(1, 101))
     every = range(PARTITIONS)
-    async with OffsetsClient(config.offsets_url) as client:
+    async with Offsets(config.offsets_url) as client:
         claims = await client.claim("billing", topic.name, every, "in Python")
         member = members.start()
         await until(lambda: all_saved(config, "billing", last_of(range(1, 101))), 60, member.output)
@@ -137,7 +137,7 @@ async def test_it_begins_at_the_offset_of_the_claim(
 ) -> None:
     positions = range(1, 101)
     topic.add_positions(positions)
-    async with OffsetsClient(config.offsets_url) as client:
+    async with Offsets(config.offsets_url) as client:
         [claim] = await client.claim("billing", topic.name, [1], "somebody")
         # Without a position, so that nothing but the offset can tell what is done.
         await client.commit("billing", Commit(topic.name, 1, 5, epoch=claim.epoch))

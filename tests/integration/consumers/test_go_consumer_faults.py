@@ -8,7 +8,7 @@ import signal
 import msgspec
 import pytest
 
-from eskit.client.offsets import OffsetsClient
+from eskit.client.offsets import Offsets
 from eskit.offsets import Commit
 from eskit.settings import Settings
 from infra.local.broker import KafkaBroker
@@ -115,7 +115,7 @@ async def test_a_record_that_is_no_event_ends_it_after_what_came_before(
 
 async def test_offsets_that_the_topic_does_not_have_end_it(config: Settings, members: Members, topic: Topic) -> None:
     topic.add_positions(range(1, 101))
-    async with OffsetsClient(config.offsets_url) as client:
+    async with Offsets(config.offsets_url) as client:
         [claim] = await client.claim("billing", topic.name, [1], "somebody")
         await client.commit("billing", Commit(topic.name, 1, 1000, 100, claim.epoch))
     member = members.start()
@@ -129,7 +129,7 @@ async def test_a_topic_that_was_made_anew_is_not_read_with_the_old_offsets(
 ) -> None:
     topic.add_positions(range(1, 101))
     other = "0198f4a2-7c1e-7d7b-9b0e-2f5f3c1d2e4f"
-    async with OffsetsClient(config.offsets_url) as client:
+    async with Offsets(config.offsets_url) as client:
         await client.claim("billing", topic.name, range(PARTITIONS), "in an earlier life", other)
     member = members.start()
     assert await code(member) == 1

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from eskit.client.offsets import OffsetsClient
+from eskit.client.offsets import Offsets
 from eskit.consumer import Consumer
 from eskit.offsets import Reset
 from eskit.settings import Settings
@@ -93,7 +93,7 @@ async def test_a_log_that_was_counted_in_memory_is_counted_from_its_beginning(co
 async def test_a_reset_counts_nothing_twice(config: Settings, topic: Topic) -> None:
     async with metrics(config) as url:
         await until(lambda: is_(500, url))
-    async with OffsetsClient(config.offsets_url) as client:
+    async with Offsets(config.offsets_url) as client:
         await client.reset("metrics", Reset(topic=config.topic, to="beginning", force=True))
     async with metrics(config) as url:
         await until(lambda: has(url, 'eskit_consumer_handled_total{consumer="metrics"}', 500))

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from consumers.metrics import looking
-from eskit.client.offsets import OffsetsClient
+from eskit.client.offsets import Offsets
 from eskit.consumer import Consumer
 from eskit.offsets import Commit
 from eskit.settings import Settings
@@ -50,7 +50,7 @@ async def test_more_consumers_than_a_page_holds(
 ) -> None:
     monkeypatch.setattr(looking, "PAGE", 2)
     names = [f"c{number}" for number in range(5)]
-    async with OffsetsClient(config.offsets_url) as client:
+    async with Offsets(config.offsets_url) as client:
         for name in names:
             await client.commit(name, Commit(config.topic, 0, 1, 1))
     async with metrics(config) as url:

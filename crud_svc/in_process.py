@@ -1,0 +1,50 @@
+"""The CRUD service on a log in memory: what `eskit.testing.in_process` runs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from aiohttp import web
+
+from crud_svc.api.resources import BATCH, ENTITIES, STORE
+from crud_svc.app import DESCRIPTION, OPERATIONS
+from crud_svc.entities.batch import Batch
+from crud_svc.entities.entities import Entities
+from crud_svc.entities.reading import Reader
+from eskit.settings import Settings
+from eskit.testing.log import Log
+from eskit.web.app import create_app
+from eventstore_svc.store.arrays import MICROS_2000
+from eventstore_svc.store.memory import MemoryStore
+from eventstore_svc.store.memory_reads import Answered, MemoryFetcher, cut, stream
+
+
+def app_on(log: Log, settings: Settings) -> web.Application:
+    """The CRUD service, with its own calls. It takes no snapshots."""
+
+    async def opened(app: web.Application) -> AsyncIterator[None]:
+        app[STORE] = store = MemoryStore(log, settings)
+        app[ENTITIES] = Entities(
+            store, Reader(MemoryFetcher(log, STATEMENTS), store, _ignore), settings.max_event_bytes
+        )
+        app[BATCH] = Batch(app[ENTITIES], store)
+        yield
+
+    return create_app("crud", settings, routes=OPERATIONS, resources=[opened], description=DESCRIPTION)
+
+
+def _ignore(*_: Any, **__: Any) -> None:
+    """Snapshots would help nobody here."""
+
+
+def _entity(log: Log, values: Mapping[str, Any]) -> Answered:
+    events = stream(log, values["entity_type"], values["originator_id"])
+    part = events[max(values["from_version"], 1) - 1 : values["to_version"]]
+    return [
+        (e.version, e.position, e.recorded_at_us - MICROS_2000, e.action, e.payload, 0)
+        for e in cut(part, values["limit"], values["most_bytes"])
+    ]
+
+
+STATEMENTS = {"read_entity": _entity}
