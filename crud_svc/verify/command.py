@@ -13,7 +13,7 @@ from tqdm import tqdm
 from crud_svc import database
 from crud_svc.verify.comparing import Copies, compare
 from crud_svc.verify.copies import Log, Scope, snapshots
-from eskit import names, settings
+from eskit import logs, names, settings
 from eskit.settings import Settings
 from eventstore_svc.store import Fetcher
 
@@ -33,7 +33,9 @@ def run(arguments: Sequence[str]) -> int:
     parser.add_argument("--type", help="only entities of this type")
     given = parser.parse_args(arguments)
     only = None if given.type is None else names.entity_type(given.type, "--type")
-    return asyncio.run(_verify(settings.load(), only))
+    config = settings.load()
+    logs.configure(config, "eskit verify")
+    return asyncio.run(_verify(config, only))
 
 
 async def _verify(config: Settings, only_type: str | None) -> int:
@@ -41,23 +43,23 @@ async def _verify(config: Settings, only_type: str | None) -> int:
         ours, theirs = Fetcher(pool, "crud_svc"), Fetcher(pool)
         position = (await theirs.fetch("log_end", {})).number(0, 0)
         scope = Scope(position, only_type)
-        kept = Copies("snapshot", snapshots(ours, scope))
+        log, kept = Log(ours, scope), Copies("snapshot", snapshots(ours, scope))
         different = 0
         # Positions have no holes: so many events there are, of all types together.
         total = position if only_type is None else None
         with tqdm(total=total, unit=" events", unit_scale=True, disable=None) as bar:
-            async with aclosing(compare(Log(ours, scope), [kept], bar.update)) as differences:
+            async with aclosing(compare(log, [kept], bar.update)) as differences:
                 async for difference in differences:
                     different += 1
                     if different <= SHOWN:
                         bar.clear()
                         sys.stdout.write(f"{difference}\n")
-        _conclude(kept, different, position, bar.n)
+        _conclude(log, kept, different, position)
     return 1 if different else 0
 
 
-def _conclude(kept: Copies, different: int, position: int, events: float) -> None:
+def _conclude(log: Log, kept: Copies, different: int, position: int) -> None:
     if different > SHOWN:
         sys.stdout.write(f"and {different - SHOWN} more\n")
     verdict = f"{different} of them differ" if different else "all say the same"
-    sys.stdout.write(f"{kept.count} snapshots, {events:.0f} events up to position {position}: {verdict}\n")
+    sys.stdout.write(f"{kept.count} snapshots, {log.count} events up to position {position}: {verdict}\n")

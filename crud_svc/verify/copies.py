@@ -88,6 +88,7 @@ class Log:
         self._scope = scope
         self._fold = Fold()
         self._key = scope.first()
+        self.count = 0
 
     async def keys(self) -> AsyncGenerator[Key, None]:
         """Every version of every entity; `copy` tells its state until the next one is asked for."""
@@ -100,6 +101,7 @@ class Log:
                 self._key = key
                 recorded_us = rows.number(row, 4) + MICROS_2000
                 self._fold.apply(key.version, rows.number(row, 3), recorded_us, rows.text(row, 5), rows.bytes(row, 6))
+                self.count += 1
                 yield key
 
     def copy(self) -> Copy:

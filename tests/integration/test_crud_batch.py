@@ -156,14 +156,18 @@ async def test_others_write_at_the_same_time(crud: Crud) -> None:
     async def by_batch(name: str) -> list[dict[str, Any]]:
         return await send(crud, *(merge("u1", {f"{name}{n}": n}) for n in range(30)))
 
-    async def alone() -> None:
-        for n in range(30):
-            assert (await crud.merge("u1", {f"c{n}": n})).status == 200
+    async def alone() -> set[str]:
+        return {f"c{n}" for n in range(30) if (await crud.merge("u1", {f"c{n}": n})).status == 200}
 
-    *found, _ = await asyncio.gather(by_batch("a"), by_batch("b"), alone())
-    assert {r["status"] for results in found for r in results} == {200}
-    assert len((await crud.get("u1")).json) == 90
-    assert int((await crud.get("u1")).headers["ETag"].strip('"')) == 91
+    one, other, single = await asyncio.gather(by_batch("a"), by_batch("b"), alone())
+    # 409: others were faster ten times in a row.
+    assert {r["status"] for r in (*one, *other)} <= {200, 409}
+    done = {f"a{n}" for n, r in enumerate(one) if r["status"] == 200}
+    done |= {f"b{n}" for n, r in enumerate(other) if r["status"] == 200}
+    assert len(done) > 30
+    found = await crud.get("u1")
+    assert set(found.json) == done | single
+    assert found.headers["ETag"] == f'"{len(done | single) + 1}"'
 
     racing = await asyncio.gather(
         *(send(crud, merge("u2", {"n": n}, 1), merge("u2", {"m": n}, 2)) for n in range(1, 9))
