@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from aiohttp import web
 
@@ -11,17 +11,12 @@ from crud_svc.api.resources import ENTITIES, STORE
 from crud_svc.app import DESCRIPTION, OPERATIONS
 from crud_svc.entities.entities import Entities
 from crud_svc.entities.reading import Reader
-from crud_svc.snapshots.snapshotter import Snapshotter
 from eskit.settings import Settings
 from eskit.testing.log import Log
 from eskit.web.app import create_app
-from eskit.web.health import REGISTRY
 from eventstore_svc.store.arrays import MICROS_2000
 from eventstore_svc.store.memory import MemoryStore
 from eventstore_svc.store.memory_reads import Answered, MemoryFetcher, cut, stream
-
-if TYPE_CHECKING:
-    from eskit.postgres.connections import Pool
 
 
 def app_on(log: Log, settings: Settings) -> web.Application:
@@ -29,11 +24,16 @@ def app_on(log: Log, settings: Settings) -> web.Application:
 
     async def opened(app: web.Application) -> AsyncIterator[None]:
         app[STORE] = store = MemoryStore(log, settings)
-        never = Snapshotter(cast("Pool", None), app[REGISTRY])  # it takes offers, and is not run
-        app[ENTITIES] = Entities(store, Reader(MemoryFetcher(log, STATEMENTS), store, never), settings.max_event_bytes)
+        app[ENTITIES] = Entities(
+            store, Reader(MemoryFetcher(log, STATEMENTS), store, _ignore), settings.max_event_bytes
+        )
         yield
 
     return create_app("crud", settings, routes=OPERATIONS, resources=[opened], description=DESCRIPTION)
+
+
+def _ignore(*_: Any, **__: Any) -> None:
+    """Snapshots would help nobody here."""
 
 
 def _entity(log: Log, values: Mapping[str, Any]) -> Answered:

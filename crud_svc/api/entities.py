@@ -78,7 +78,9 @@ OPERATIONS = (
         path=ENTITY_PATH,
         handler=writing.patch_entity,
         headers=BASED_ON | ABOUT,
-        body=Content("The patch.", {MERGE_PATCH: dict[str, Any], JSON_PATCH: list[dict[str, Any]]}),
+        body=Content(
+            "The patch.", {MERGE_PATCH: dict[str, Any], JSON_PATCH: list[dict[str, Any]]}, example={"city": "Bern"}
+        ),
         answers={200: _changed},
         errors=(*_CHANGED, PatchFailed),
     ),

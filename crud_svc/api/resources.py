@@ -33,7 +33,9 @@ async def opened(app: web.Application) -> AsyncIterator[None]:
     async with open_event_store(settings, "eskit crud") as store, database.open_pool(settings) as pool:
         snapshotter = Snapshotter(pool, app[health.REGISTRY])
         app[STORE] = store
-        app[ENTITIES] = Entities(store, Reader(Fetcher(pool, "crud_svc"), store, snapshotter), settings.max_event_bytes)
+        app[ENTITIES] = Entities(
+            store, Reader(Fetcher(pool, "crud_svc"), store, snapshotter.offer), settings.max_event_bytes
+        )
         beside = asyncio.create_task(snapshotter.run())
         yield
         beside.cancel()

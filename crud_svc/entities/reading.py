@@ -11,11 +11,14 @@ from weakref import WeakValueDictionary
 from crud_svc.documents.exact_json import parse_stored
 from crud_svc.documents.state import Fold, State
 from crud_svc.entities.target import Target
-from crud_svc.snapshots.snapshotter import FORMAT, Snapshotter
-from eskit.errors import NotFound
+from crud_svc.snapshots.snapshotter import FORMAT, Offer
+from eskit import logs
+from eskit.errors import NotFound, SchemaMismatch
 from eskit.events import Stored
 from eventstore_svc.store import LAST_VERSION, EventStore, Fetcher, Rows
 from eventstore_svc.store.arrays import MICROS_2000
+
+log = logs.get(__name__)
 
 # Of one query; a longer stream without a snapshot takes several.
 PAGE_EVENTS = 1000
@@ -44,11 +47,11 @@ class Folded(NamedTuple):
 class Reader:
     """Reads entities. Raises Unavailable."""
 
-    def __init__(self, fetcher: Fetcher, store: EventStore, snapshotter: Snapshotter) -> None:
-        """`fetcher`: of statements of this package; snapshots are written by the way, where they would have helped."""
+    def __init__(self, fetcher: Fetcher, store: EventStore, offer: Offer) -> None:
+        """`fetcher`: of statements of this package; `offer` is given every state that was read, for a snapshot."""
         self._fetcher = fetcher
         self._store = store
-        self._snapshotter = snapshotter
+        self._offer = offer
         self._long: WeakValueDictionary[Target, _Long] = WeakValueDictionary()
 
     async def state(self, target: Target, place: Place = NOW) -> State:
@@ -61,7 +64,7 @@ class Reader:
                 return State()
             version = min(version, seen)
         folded = await self._fold(target, version)
-        self._snapshotter.offer(target, *folded, latest=version == LAST_VERSION)
+        self._offer(target, *folded, latest=version == LAST_VERSION)
         return folded.state
 
     async def refolded(self, target: Target, version: int = LAST_VERSION) -> State:
@@ -85,7 +88,12 @@ class Reader:
 
     async def _fold(self, target: Target, version: int) -> Folded:
         progress = _Progress()
-        progress.add(await self._page(target, 0, version))
+        try:
+            progress.add(await self._page(target, 0, version))
+        except SchemaMismatch as error:
+            # Snapshots are a cache: without their table reads are slow, and right.
+            log.warning("snapshots cannot be read, all events are", error=error.detail)
+            return Folded(await self.refolded(target, version), 0, 0)
         if progress.more:
             await self._fold_long(progress, target, version)
         return Folded(progress.fold.state(), progress.events, progress.bytes)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry, Counter
 
@@ -43,6 +43,12 @@ _CLEAN = statement("crud_svc", "drop_old_formats")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+class Offer(Protocol):
+    """Takes a state that took so many events, and bytes of payloads, to fold; `latest`: the entity's present one."""
+
+    def __call__(self, target: Target, state: State, events: int, size: int, *, latest: bool) -> None: ...
+
+
 class Snapshotter:
     """Takes offers at once, writes them when its `run` comes to it. A snapshot lost is made again."""
 
@@ -55,7 +61,7 @@ class Snapshotter:
         self._written = Counter("eskit_crud_snapshots_written", "Snapshots of entities written.", registry=registry)
 
     def offer(self, target: Target, state: State, events: int, size: int, *, latest: bool) -> None:
-        """A state that took so many events, and bytes of payloads, to fold; `latest`: the entity's present one."""
+        """As Offer says."""
         if events < (LEAST_EVENTS if latest else EVERY):
             return
         body = b"" if state.document is None and state.text is None else state.body()

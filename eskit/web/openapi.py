@@ -197,7 +197,7 @@ def _header(text: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _content(content: Content) -> dict[str, Any]:
-    found = {}
+    found: dict[str, Any] = {}
     for media_type, kinds in content.choices():
         schemas = msgspec.json.schema_components(kinds, ref_template=_REF)[0]
         schema = schemas[0] if len(schemas) == 1 else {"anyOf": list(schemas)}
@@ -205,7 +205,7 @@ def _content(content: Content) -> dict[str, Any]:
         entry: dict[str, Any] = {"schema": schema if json or kinds == (str,) else {"type": "string"}}
         if not json and kinds != (str,):
             entry["schema"]["description"] = "Lines, each: " + " or ".join(f"`{one.__name__}`" for one in kinds)
-        if content.example is not None and json:
+        if content.example is not None and json and not found:
             entry["example"] = content.example
         found[media_type] = entry
     return found

@@ -25,7 +25,7 @@ class Content(msgspec.Struct, frozen=True):
     description: str
     types: Mapping[str, Any] = {}  # media type -> type; none: no body
     headers: Mapping[str, str] = {}  # of an answer: header -> what it says
-    example: Any = None  # of the JSON
+    example: Any = None  # of the JSON; where there are several media types, of the first
 
     def choices(self) -> Iterator[tuple[str, tuple[Any, ...]]]:
         """Of each media type the types it may be."""

@@ -18,7 +18,7 @@ from aiohttp import web
 from eskit import __version__
 from eskit.errors import EskitError
 from eskit.web.answers import Answer
-from eskit.web.etags import etag, unchanged
+from eskit.web.etags import IF_MATCH, etag, unchanged
 from eskit.web.openapi import PATH_PARAMETERS, describe, errors_of, parameters_of, path_of, summary_of
 from eskit.web.operations import JSON, Content, Operation
 
@@ -163,8 +163,13 @@ def _curl(operation: Operation) -> str:
         path = path.replace(f"{{{name}}}", quote(str(parameter["example"]), safe=""))
     # Where the reader is: the page does not know by which name it was reached.
     line = f'curl -s "$URL{path}"'
+    if operation.method != "GET":
+        line += f" -X {operation.method}"
+    if IF_MATCH in operation.headers and operation.method != "GET":
+        line += f" -H '{IF_MATCH}: *'"
     if operation.body is not None and operation.body.example is not None:
-        line += f" -H 'Content-Type: {JSON}' -d '{json.dumps(operation.body.example)}'"
+        media_type = next(iter(operation.body.types))
+        line += f" -H 'Content-Type: {media_type}' -d '{json.dumps(operation.body.example)}'"
     return line
 
 
