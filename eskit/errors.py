@@ -164,6 +164,12 @@ class PatchFailed(InvalidRequest):
     code, title = "patch-failed", "Patch cannot be applied"
 
 
+class IndexNeeded(InvalidRequest):
+    """A list would have to look at too many entities: declare the index in `extra["index"]`, or narrow the filters."""
+
+    code, title = "index-needed", "Index needed"
+
+
 class PreconditionRequired(EskitError):
     """A write without If-Match or If-None-Match."""
 
