@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from crud_svc.api.resources import STORE
+from crud_svc.api.resources import ENTITIES, STORE
 from crud_svc.in_process import app_on
 from eskit.settings import Settings
 from eskit.testing.log import Log
@@ -22,7 +22,7 @@ async def people() -> AsyncIterator[Lists]:
     config = config_for("")
     app = app_on(Log(), Settings())
     async with running(app, config, "crud_port") as url, aiohttp.ClientSession() as session:
-        lists = Lists(Crud(url, session, app[STORE]))
+        lists = Lists(Crud(url, session, app[STORE], app[ENTITIES]))
         for ident, document in PEOPLE.items():
             assert (await lists.crud.create(ident, document)).status == 201
         yield lists
