@@ -13,7 +13,9 @@ from crud_svc.view.filters import conditions
 from crud_svc.view.freshness import Asking, Progress, Waiting, position, reached
 from crud_svc.view.indexes import DECLARED, DROPPED, Index, change, declared, index_of
 from crud_svc.view.listing import Listing
-from eskit.errors import InvalidRequest, Unavailable
+from eskit.cli.loading import load
+from eskit.consumer import Target
+from eskit.errors import InvalidRequest, SettingsError, Unavailable
 from eskit.events import Stored
 from eventstore_svc.store import Ends
 
@@ -173,3 +175,11 @@ async def test_who_waits_is_told_that_the_view_is_away() -> None:
     for _ in range(2):
         with pytest.raises(Unavailable, match="away"):
             await waiting.until(Ends(1, (1,)), 20)
+
+
+def test_the_command_that_rebuilds_finds_the_consumer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ESKIT_LOG", "sales")
+    consumer = load("crud_svc.view.consumer:entity_view")
+    assert (consumer.name, consumer.transaction) == ("entity-view", Target("entity_view_sales"))
+    with pytest.raises(SettingsError, match="has no consumer other"):
+        load("crud_svc.view.consumer:other")
