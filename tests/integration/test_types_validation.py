@@ -148,6 +148,16 @@ async def test_other_processes_know_within_a_second(config: Settings, clock: lis
         assert await schema_versions(one) == [None, "2"]
 
 
+async def test_nothing_is_refused_for_a_state_that_others_have_changed(config: Settings) -> None:
+    async with crud_service(config) as one, crud_service(config) as other:
+        await one.create("u", {"a": 1})
+        await other.merge("u", {"b": 1})
+        await register(one, {"required": ["b"]})
+        merged = await one.merge("u", {"c": 1})
+        assert (merged.status, merged.json["version"]) == (200, 3)
+        assert (await other.get("u")).json == {"a": 1, "b": 1, "c": 1}
+
+
 async def test_within_that_second_writes_ask_nobody(
     crud: Crud, clock: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
