@@ -170,6 +170,12 @@ class PatchFailed(InvalidRequest):
     code, title = "patch-failed", "Patch cannot be applied"
 
 
+class IndexNeeded(InvalidRequest):
+    """A list would have to look at too many entities: declare the index in `extra["index"]`, or narrow the filters."""
+
+    code, title = "index-needed", "Index needed"
+
+
 class SchemaViolated(InvalidRequest):
     """A document is not as its type's schema wants it: `extra` has the `violations`, and how many `more` there are."""
 

@@ -10,6 +10,7 @@ from aiohttp import web
 from msgspec import Meta
 
 from crud_svc import database
+from crud_svc.entities.batch import Batch
 from crud_svc.entities.entities import Entities
 from crud_svc.entities.reading import Reader
 from crud_svc.snapshots.snapshotter import Snapshotter
@@ -24,6 +25,7 @@ STORE: web.AppKey[EventStore] = web.AppKey("crud_event_store", EventStore)
 TYPES: web.AppKey[Types] = web.AppKey("types", Types)
 DRY_RUNS: web.AppKey[DryRuns] = web.AppKey("dry_runs", DryRuns)
 ENTITIES: web.AppKey[Entities] = web.AppKey("entities", Entities)
+BATCH: web.AppKey[Batch] = web.AppKey("entities_batch", Batch)
 
 MAX_PAGE = 1000
 Version = Annotated[int, Meta(ge=1, le=LAST_VERSION)]
@@ -44,6 +46,7 @@ async def opened(app: web.Application) -> AsyncIterator[None]:
         app[ENTITIES] = Entities(store, reader, limit_bytes, validators)
         app[TYPES] = Types(store, Entities(store, reader, limit_bytes), validators, worker)
         app[DRY_RUNS] = DryRuns(store, reader)
+        app[BATCH] = Batch(app[ENTITIES], store)
         beside = asyncio.create_task(snapshotter.run())
         yield
         await worker.close()

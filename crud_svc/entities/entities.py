@@ -35,10 +35,14 @@ _REFUSALS = (Conflict, NotFound, Deleted, PreconditionFailed, InvalidRequest, To
 
 
 class Written(NamedTuple):
-    """What became of a write: the state before it, and its event; None when nothing changed."""
+    """What became of a write: the state before it, and its event; None when nothing changed.
+
+    `new`: False where the same write had stored it before, and this is its first answer.
+    """
 
     before: State
     event: Stored | None
+    new: bool = True
 
     @property
     def version(self) -> int:
@@ -85,13 +89,13 @@ class Entities:
             written = await self._attempt(write)
         except _REFUSALS:
             # The stream has moved on since the first time, so a retry meets other preconditions than the first did.
-            first = await self._first_answer(write) if write.about.id_is_given else None
+            first = await self.first_answer(write) if write.about.id_is_given else None
             if first is None:
                 raise
             return first
         if written is not None and (written.event is not None or not write.about.id_is_given):
             return written
-        first = await self._first_answer(write)
+        first = await self.first_answer(write)
         if first is None and written is None:
             raise EskitError("An event that the store has is not to be found")
         return first or written or Written(State(), None)
@@ -156,6 +160,11 @@ class Entities:
         state = State(place.version, place.position, 0, decision.after.document, text)
         self._recent.put(write.target, state, decision.after.size)
 
+    async def decided(self, write: Write, state: State) -> NewEvent | None:
+        """The event to store, None where nothing would change; raises why it is refused, as `write` does."""
+        decided = await self._decided(write, state)
+        return None if decided.decision is None else self._event(write, decided)
+
     def _event(self, write: Write, decided: _Decided) -> NewEvent:
         state, decision, schema_version = decided
         assert decision is not None  # noqa: S101 - narrows the type: without a decision there is no event
@@ -175,16 +184,18 @@ class Entities:
             raise TooLarge(message, field="body", limit=limit)
         return event
 
-    async def _first_answer(self, write: Write) -> Written | None:
+    async def first_answer(self, write: Write) -> Written | None:
         """What this write was answered the first time; None when it was not done; raises EventIdReused."""
         found = await self._store.by_id([write.about.event_id])
-        if not found:
-            return None
-        event = found[0]
+        return await self.repeated(write, found[0]) if found else None
+
+    async def repeated(self, write: Write, event: Stored) -> Written:
+        """The first answer to a write whose event id the log has; raises EventIdReused where it was another write."""
         if (event.entity_type, event.originator_id) == write.target:
-            before = await self.reader.state(write.target, Place(event.version - 1))
+            first = event.version == 1
+            before = State() if first else await self.reader.state(write.target, Place(event.version - 1))
             if _decides(write, before, event):
-                return Written(before, event)
+                return Written(before, event, new=False)
         message = f"The event id {event.event_id} is in the log at position {event.position}, with other content"
         raise EventIdReused(message, field="Idempotency-Key", event_id=event.event_id, position=event.position)
 
