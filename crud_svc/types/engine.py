@@ -10,8 +10,9 @@ import msgspec
 
 from crud_svc.documents.exact_json import encode
 from crud_svc.types.schemas import Schema
-from crud_svc.types.violations import MAX_LISTED, NONE, Violation, Violations, cut, pointer
+from crud_svc.types.violations import MAX_LISTED, NONE, Violations, cut, pointer
 from eskit.errors import InvalidRequest
+from eskit.types import Violation
 
 MAX_PATTERN_BYTES = 100_000  # of one compiled pattern
 ROOT = "the value"

@@ -13,6 +13,7 @@ from crud_svc.types import validators
 from crud_svc.types.validators import SEEN_WITHIN_S
 from eskit.settings import Settings
 from infra.local.postgres import PostgresServer
+from tests.integration.crud_batches import BATCH, NDJSON, body_of, create, merge, said, send
 from tests.integration.crud_calls import Crud, Reply, crud_service, path
 from tests.integration.types_calls import PERSON, put_type, register
 from tests.services import config_for, until
@@ -209,3 +210,24 @@ async def test_a_type_whose_new_schema_breaks_its_mode_stays_as_it_is(crud: Crud
     assert (await put_type(crud, {"title": "any"})).json["version"] == 4
     again = await put_type(crud, stricter, '"1"', compatibility="full")
     assert again.said == (412, "precondition-failed")
+
+
+async def test_batches_are_validated_line_by_line(crud: Crud) -> None:
+    await register(crud)
+    results = await send(
+        crud, create("a", {"name": "A"}), create("b", {"age": 1}), merge("a", {"age": "x"}), merge("a", {"age": 2})
+    )
+    assert said(results) == [(201, 1), (422, "schema-violated"), (422, "schema-violated"), (200, 2)]
+    assert [one["pointer"] for one in results[1]["problem"]["violations"]] == [""]
+    assert await schema_versions(crud) == ["1", "1"]
+
+
+async def test_of_an_atomic_batch_nothing_is_stored_when_one_document_does_not_fit(crud: Crud) -> None:
+    await register(crud)
+    lines = [create("a", {"name": "A"}), create("o", {}, kind="Other"), create("b", {"age": 1})]
+    refused = await crud.call("POST", BATCH + "?atomic=true", body_of(lines), Content_Type=NDJSON)
+    assert (refused.said, refused.json["line"]) == ((422, "schema-violated"), 3)
+    assert await schema_versions(crud) == []
+    await send(crud, *lines[:2], merge("a", {"age": 1}), query="?atomic=true")
+    assert await schema_versions(crud) == ["1", "1"]
+    assert await schema_versions(crud, "Other") == [None]
