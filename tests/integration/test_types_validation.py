@@ -96,6 +96,8 @@ async def test_the_metadata_says_which_version_a_document_was_held_against(crud:
     assert await schema_versions(crud) == [None, "1", "2", None, "2"]
     [_, second, *_] = (await crud.history("u")).json["events"]
     assert (second["metadata"]["schema_version"], second["user"]) == ("1", "ann")
+    [batch] = await send(crud, create("v", {"name": "x"}, metadata={"schema_version": "9"}))
+    assert (batch["status"], batch["problem"]["field"]) == (422, "metadata")
     lie = await crud.create("v", {"name": "x"}, Eskit_Metadata='{"schema_version": "9"}')
     assert (lie.said, lie.json["field"]) == ((422, "invalid-request"), "Eskit-Metadata")
 
