@@ -40,15 +40,21 @@ async def opened(app: web.Application) -> AsyncIterator[None]:
     settings = app[bodies.SETTINGS]
     async with open_event_store(settings, "eskit crud") as store, database.open_pool(settings) as pool:
         snapshotter = Snapshotter(pool, app[health.REGISTRY])
-        reader, worker = Reader(Fetcher(pool, "crud_svc"), store, snapshotter.offer), WorkerProcess()
-        validators, limit_bytes = Validators(reader, worker), settings.max_event_bytes
-        app[STORE] = store
-        app[ENTITIES] = Entities(store, reader, limit_bytes, validators)
-        app[TYPES] = Types(store, Entities(store, reader, limit_bytes), validators, worker)
-        app[DRY_RUNS] = DryRuns(store, reader)
-        app[BATCH] = Batch(app[ENTITIES], store)
+        worker = WorkerProcess()
+        prepare(app, store, Reader(Fetcher(pool, "crud_svc"), store, snapshotter.offer), worker)
         beside = asyncio.create_task(snapshotter.run())
         yield
         await worker.close()
         beside.cancel()
         await asyncio.gather(beside, return_exceptions=True)
+
+
+def prepare(app: web.Application, store: EventStore, reader: Reader, worker: WorkerProcess) -> None:
+    """What the calls work with, on whatever log the store and the reader are."""
+    validators, limit_bytes = Validators(reader, worker), app[bodies.SETTINGS].max_event_bytes
+    app[STORE] = store
+    app[ENTITIES] = Entities(store, reader, limit_bytes, validators)
+    app[BATCH] = Batch(app[ENTITIES], store)
+    # Schemas are held against their drafts, and not against schemas.
+    app[TYPES] = Types(store, Entities(store, reader, limit_bytes), validators, worker)
+    app[DRY_RUNS] = DryRuns(store, reader)
