@@ -113,7 +113,7 @@ class _Run:
         """Decide all writes on one state and store their events; False where the entity is not in that state."""
         first, store = lines[0].write, self._batch.store
         state = await self._state(first, look=look)
-        decided = _decided(Course(self._batch.entities, {first.target: state}), lines)
+        decided = await _decided(Course(self._batch.entities, {first.target: state}), lines)
         events = [event for event in decided if isinstance(event, NewEvent)]
         if not events and first.fresh and not look:
             return False  # no append has told whether it is new
@@ -209,11 +209,11 @@ def _chains(writes: Sequence[Write], known: Mapping[UUID, Stored]) -> dict[Targe
     return chains
 
 
-def _decided(course: Course, lines: Sequence[_Line]) -> list[_Decided]:
+async def _decided(course: Course, lines: Sequence[_Line]) -> list[_Decided]:
     found: list[_Decided] = []
     for _, write in lines:
         try:
-            found.append(course.decide(write))
+            found.append(await course.decide(write))
         except EskitError as error:
             found.append(error)
     return found

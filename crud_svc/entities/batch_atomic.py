@@ -59,7 +59,7 @@ async def _attempt(
     batch: Batch, writes: Sequence[Write], states: Mapping[Target, State], *, looked: bool
 ) -> list[Done] | Refusal | None:
     """Decide all writes on these states and store their events; None where that has to be done on other states."""
-    decided = _decided(Course(batch.entities, states), writes)
+    decided = await _decided(Course(batch.entities, states), writes)
     if isinstance(decided, Refusal):
         return await _confirmed(batch, writes, decided) if looked else None
     events = [event for event in decided if event is not None]
@@ -90,11 +90,11 @@ async def _states(batch: Batch, writes: Sequence[Write], *, look: bool) -> dict[
     return dict(zip(first, states, strict=True))
 
 
-def _decided(course: Course, writes: Sequence[Write]) -> list[NewEvent | None] | Refusal:
+async def _decided(course: Course, writes: Sequence[Write]) -> list[NewEvent | None] | Refusal:
     events: list[NewEvent | None] = []
     for number, write in enumerate(writes):
         try:
-            events.append(course.decide(write))
+            events.append(await course.decide(write))
         except EskitError as error:
             return Refusal(number, error)
     return events
@@ -130,7 +130,7 @@ async def _repeated(batch: Batch, writes: Sequence[Write], known: Mapping[UUID, 
                 found.append(done(written))
                 continue
             state = states.get(write.target) or await _before(batch, number, writes, known)
-            found.append(_nothing(batch, write, state))
+            found.append(await _nothing(batch, write, state))
         except EskitError as error:
             return Refusal(number, error)
     positions = [event.position for event in known.values()]
@@ -149,10 +149,10 @@ async def _before(batch: Batch, number: int, writes: Sequence[Write], known: Map
     return await batch.entities.reader.state(target, Place(version=last))
 
 
-def _nothing(batch: Batch, write: Write, state: State) -> Done:
+async def _nothing(batch: Batch, write: Write, state: State) -> Done:
     """The answer to a write that has changed nothing; raises EventIdReused where it would change something."""
     try:
-        changes = batch.entities.decided(write, state) is not None
+        changes = await batch.entities.decided(write, state) is not None
     except EskitError:
         changes = True
     if changes:

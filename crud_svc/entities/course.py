@@ -37,9 +37,9 @@ class Course:
         self._states = dict(states)
         self._last: dict[Target, NewEvent] = {}  # not folded yet: most entities are written once
 
-    def decide(self, write: Write) -> NewEvent | None:
+    async def decide(self, write: Write) -> NewEvent | None:
         """The event of the next write, None where nothing would change; raises why it is refused."""
-        event = self._entities.decided(write, self.state(write.target))
+        event = await self._entities.decided(write, self.state(write.target))
         if event is not None:
             self._last[write.target] = event
         return event
