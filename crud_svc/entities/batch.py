@@ -214,6 +214,10 @@ async def _decided(course: Course, lines: Sequence[_Line]) -> list[_Decided]:
     for _, write in lines:
         try:
             found.append(await course.decide(write))
+        except Unavailable as error:
+            # What follows is not to be done before this, which will be sent again.
+            found += [own(error, line.write) for line in lines[len(found) :]]
+            break
         except EskitError as error:
             found.append(error)
     return found
