@@ -30,7 +30,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
         """For the query of a URL. Values go as JSON, so that `"5"` and `5` are told apart."""
         return {f"filter.{name}": msgspec.json.encode(value).decode() for name, value in self.where.items()} | {
             "sort": self.sort,
-            "fields": ",".join(self.fields) or None,
+            "fields": msgspec.json.encode(self.fields).decode() if self.fields else None,
             "deleted": self.deleted or None,
             "count": self.count,
             "position": self.position,
