@@ -8,8 +8,9 @@ from typing import Any
 from aiohttp import web
 
 from crud_svc.api import list_resources
-from crud_svc.api.resources import ENTITIES, STORE
+from crud_svc.api.resources import BATCH, ENTITIES, STORE
 from crud_svc.app import DESCRIPTION, OPERATIONS
+from crud_svc.entities.batch import Batch
 from crud_svc.entities.entities import Entities
 from crud_svc.entities.reading import Reader
 from crud_svc.view.in_memory import MemorySearch
@@ -29,6 +30,7 @@ def app_on(log: Log, settings: Settings) -> web.Application:
         app[ENTITIES] = Entities(
             store, Reader(MemoryFetcher(log, STATEMENTS), store, _ignore), settings.max_event_bytes
         )
+        app[BATCH] = Batch(app[ENTITIES], store)
         list_resources.prepare(app)
         app[list_resources.SEARCH] = MemorySearch(store, settings)
         yield

@@ -24,7 +24,7 @@ class Change(NamedTuple):
 
 
 def changes(old: Document, new: Document, at: str = "") -> Iterator[Change]:
-    """Every member that differs. Objects are compared member by member, arrays as a whole."""
+    """Every member that differs. Objects are compared member by member, arrays as a whole, shared parts not at all."""
     for key in old:
         if key not in new:
             yield Change(f"{at}/{token(key)}", old[key], UNSET)

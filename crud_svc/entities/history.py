@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator
 from typing import NamedTuple
 
 import msgspec
@@ -20,7 +22,9 @@ from eskit.events import Stored
 MAX_PAGE_BYTES = 8 * 1024 * 1024
 # A request that looks for the changes of one field looks at so many events, then answers where to go on.
 MAX_SCANNED = 2000
-WINDOW = 200
+# Backward so many events are folded forward at once, and kept until they are asked for.
+MAX_WINDOW = 200
+MAX_HELD_BYTES = 8 * 1024 * 1024
 
 _metadata = msgspec.json.Decoder(dict[str, str])
 
@@ -48,7 +52,11 @@ async def history(reader: Reader, target: Target, wanted: Wanted) -> HistoryPage
         raise NotFound(f"There is no {target}")
     found: list[HistoryEvent] = []
     size_bytes = scanned = 0
-    async for step in steps(reader, target, wanted.first, newest, forward=wanted.forward):
+    if wanted.forward:
+        steps = forward(reader, target, wanted.first or 1, newest)
+    else:
+        steps = backward(reader, target, min(wanted.first or newest, newest), min(wanted.limit + 1, MAX_WINDOW))
+    async for step in steps:
         if len(found) == wanted.limit or size_bytes > MAX_PAGE_BYTES or scanned == MAX_SCANNED:
             return HistoryPage(found, step.event.version)
         scanned += 1 if wanted.field is not None else 0
@@ -58,27 +66,31 @@ async def history(reader: Reader, target: Target, wanted: Wanted) -> HistoryPage
     return HistoryPage(found, None)
 
 
-async def steps(
-    reader: Reader, target: Target, first: int | None, newest: int, *, forward: bool
-) -> AsyncIterator[Step]:
-    """The events from a version on, or from it down; by default from the first on, or from the newest down."""
-    at = min(first or newest, newest) if not forward else first or 1
-    while 1 <= at <= newest:
-        low, high = (at, min(at + WINDOW - 1, newest)) if forward else (max(1, at - WINDOW + 1), at)
-        window = await _window(reader, target, low, high)
-        for step in window if forward else reversed(window):
-            yield step
-        at = high + 1 if forward else low - 1
-
-
-async def _window(reader: Reader, target: Target, low: int, high: int) -> list[Step]:
-    state = await reader.state(target, Place(low - 1)) if low > 1 else State()
-    found = []
-    async for event in reader.events(target, low, high):
+async def forward(reader: Reader, target: Target, first: int, last: int) -> AsyncGenerator[Step, None]:
+    """The events from a version to another, one at a time."""
+    state = await reader.state(target, Place(first - 1)) if 1 < first <= last else State()
+    async for event in reader.events(target, first, last):
         before, state = state, fold(state, event)
         changed = before.document is not state.document
-        found.append(Step(event, list(changes(before.document or {}, state.document or {})) if changed else []))
-    return found
+        yield Step(event, list(changes(before.document or {}, state.document or {})) if changed else [])
+        await asyncio.sleep(0)  # between large documents others have their turn
+
+
+async def backward(reader: Reader, target: Target, last: int, window: int = 20) -> AsyncGenerator[Step, None]:
+    """The events from a version down to the first, folded in windows: few of large ones, so that they fit."""
+    while last >= 1:
+        held: deque[Step] = deque()
+        size_bytes = 0
+        async for step in forward(reader, target, max(1, last - window + 1), last):
+            held.append(step)
+            size_bytes += len(step.event.payload)
+            while size_bytes > MAX_HELD_BYTES and len(held) > 1:
+                size_bytes -= len(held.popleft().event.payload)
+        if not held:
+            return
+        for step in reversed(held):
+            yield step
+        last, window = held[0].event.version - 1, min(2 * len(held), MAX_WINDOW)
 
 
 def touches(path: str, field: str) -> bool:

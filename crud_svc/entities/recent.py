@@ -14,6 +14,8 @@ from crud_svc.entities.target import Target
 
 # As JSON; values in Python take several times as much.
 MAX_BYTES = 16 * 1024 * 1024
+# What an entity takes beside its document: millions of empty ones must not be kept.
+ENTRY_BYTES = 1000
 # After so many writes without a read the next one reads: whoever reads sees to it that there is a snapshot.
 MAX_WRITES = 50
 
@@ -41,6 +43,7 @@ class Recent:
         """The state after a write; `size` of its document as JSON, in bytes."""
         before = self._entries.pop(target, None)
         writes = 0 if before is None or before.writes >= MAX_WRITES else before.writes + 1
+        size += ENTRY_BYTES
         self._bytes += size - (before.size if before is not None else 0)
         self._entries[target] = _Entry(state, size, writes)
         while self._bytes > MAX_BYTES:

@@ -118,21 +118,22 @@ def _update(target: Target, about: About, wanted: Tags, change: Callable[[Docume
         payload = difference(document, after.document)
         if payload is None:
             return None
-        # What is answered must be what replay makes of the event: an event that replay refuses would be a lost write.
-        if _leads_to(document, payload, after.document):
-            return Decision(UPDATED, payload, after)
-        if _leads_to(document, whole := replacement(after.document), after.document):
-            return Decision(UPDATED, whole, after)
+        # What is answered must be what replay makes of the event, in its order of members: an event that replay refuses
+        # would be a lost write.
+        for said in (payload, replacement(after.document)):
+            replayed = _replayed(document, said)
+            if replayed is not None and identical(replayed, after.document):
+                return Decision(UPDATED, said, Sized(replayed, after.size))
         raise EskitError("The change cannot be stored in a form that can be read again; nothing is changed")
 
     return Write(target, about, partial(_check, target, wanted), decide)
 
 
-def _leads_to(document: Document, payload: bytes, new: Document) -> bool:
+def _replayed(document: Document, payload: bytes) -> Document | None:
     try:
-        return identical(updated(document, payload), new)
+        return updated(document, payload)
     except REFUSED:
-        return False
+        return None
 
 
 def _bounded(document: Document, limit_bytes: int) -> Sized:

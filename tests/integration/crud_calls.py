@@ -12,8 +12,9 @@ import aiohttp
 from multidict import CIMultiDictProxy
 from yarl import URL
 
-from crud_svc.api.resources import STORE
+from crud_svc.api.resources import ENTITIES, STORE
 from crud_svc.app import crud_app
+from crud_svc.entities.entities import Entities
 from eskit.events import Stored
 from eskit.ids import uuid7
 from eskit.names import EventType
@@ -45,9 +46,10 @@ class Reply(NamedTuple):
 class Crud:
     """The service, and the event store under it."""
 
-    def __init__(self, url: str, session: aiohttp.ClientSession, store: EventStore) -> None:
+    def __init__(self, url: str, session: aiohttp.ClientSession, store: EventStore, entities: Entities) -> None:
         self.url = url
         self.store = store
+        self.entities = entities
         self._session = session
 
     async def call(self, method: str, path: str, body: Any = None, **headers: str) -> Reply:
@@ -82,12 +84,14 @@ class Crud:
     async def history(self, ident: str, query: str = "") -> Reply:
         return await self.call("GET", f"{path(ident)}/history{query}")
 
-    async def foreign(self, ident: str, action: str = "Approved", payload: bytes = b'{"by":"ann"}') -> None:
+    async def foreign(
+        self, ident: str, action: str = "Approved", payload: bytes = b'{"by":"ann"}', kind: str = "User"
+    ) -> None:
         """An event that others put into the entity's stream."""
         event = NewEvent(
             event_id=uuid7(),
             id_is_given=False,
-            type=EventType("User", action),
+            type=EventType(kind, action),
             originator_id=ident,
             payload=payload,
             metadata=b"{}",
@@ -113,4 +117,4 @@ async def crud_service(config: Settings) -> AsyncIterator[Crud]:
     """A service of one's own."""
     app = crud_app(config)
     async with running(app, config, "crud_port") as url, aiohttp.ClientSession() as session:
-        yield Crud(url, session, app[STORE])
+        yield Crud(url, session, app[STORE], app[ENTITIES])
