@@ -16,7 +16,6 @@ from crud_svc.documents.exact_json import encode, parse_object
 from crud_svc.documents.state import CREATED
 from crud_svc.entities.history import Wanted, history
 from crud_svc.types import records, schemas
-from crud_svc.types.compatibility import Mode
 from crud_svc.types.records import Record
 from crud_svc.types.types import Change
 from eskit import names, times
@@ -33,6 +32,7 @@ from eskit.errors import (
     TooLarge,
     VersionConflict,
 )
+from eskit.types import Mode, TypeAnswer, TypesPage, TypeWritten
 from eskit.web import bodies, queries
 from eskit.web.answers import Answer
 from eskit.web.etags import IF_NONE_MATCH, etag, unchanged
@@ -54,32 +54,6 @@ class TypeIn(msgspec.Struct, forbid_unknown_fields=True):
 
     schema: Annotated[dict[str, Any], _ANY_OBJECT]
     compatibility: Mode | None = None
-
-
-class TypeAnswer(msgspec.Struct, frozen=True):
-    """A version of a type. `recorded_at`: when it was stored."""
-
-    type: str
-    version: int
-    compatibility: Mode
-    schema: dict[str, Any]
-    position: int
-    recorded_at: str
-
-
-class TypesPage(msgspec.Struct, frozen=True):
-    """Types in the order of their names; `next` is the `after` of the next page, null at the end."""
-
-    types: list[TypeAnswer]
-    next: str | None
-
-
-class TypeWritten(msgspec.Struct, frozen=True):
-    """Where a type stands after a write; `position` is that of its last event in the log."""
-
-    type: str
-    version: int
-    position: int
 
 
 class PutQuery(msgspec.Struct, kw_only=True):

@@ -9,8 +9,9 @@ import jsonschema_rs
 
 from crud_svc.documents.exact_json import Number
 from crud_svc.types.schemas import Schema
-from crud_svc.types.violations import MAX_LISTED, NONE, Violation, Violations, cut, pointer
+from crud_svc.types.violations import MAX_LISTED, NONE, Violations, cut, pointer
 from eskit.errors import InvalidRequest
+from eskit.types import Violation
 
 MAX_PATTERN_BYTES = 100_000  # of one compiled pattern
 ROOT = "the value"
