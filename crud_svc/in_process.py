@@ -9,7 +9,7 @@ from aiohttp import web
 
 from crud_svc.api import list_resources
 from crud_svc.api.resources import ready
-from crud_svc.app import DESCRIPTION, OPERATIONS
+from crud_svc.app import OPERATIONS
 from crud_svc.entities.reading import Reader
 from crud_svc.view.in_memory import MemorySearch
 from eskit.settings import Settings
@@ -30,7 +30,8 @@ def app_on(log: Log, settings: Settings) -> web.Application:
             app[list_resources.SEARCH] = MemorySearch(store, settings)
             yield
 
-    return create_app("crud", settings, routes=OPERATIONS, resources=[opened], description=DESCRIPTION)
+    # It does not describe itself: nobody reads that here, and it would take most of the time to start.
+    return create_app("crud", settings, routes=OPERATIONS, resources=[opened])
 
 
 def _ignore(*_: Any, **__: Any) -> None:
