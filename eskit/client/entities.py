@@ -58,7 +58,10 @@ class Entities(EntityHistory, Generic[T]):
         self._shape: Shape[T] = Shape(kind)
 
     async def create(self, document: T | bytes, *, ident: str | None = None, about: About = NOTHING_SAID) -> Written:
-        """A new entity, its id made up unless given; raises PreconditionFailed when it exists."""
+        """A new entity, its id made up unless given; raises PreconditionFailed when it exists.
+
+        Where one with this id was deleted, its history goes on.
+        """
         headers = JSON | about.headers()
         if ident is None:
             answer = self.call("POST", self._all, body=self._shape.encode(document), headers=headers)
