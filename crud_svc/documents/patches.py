@@ -12,6 +12,8 @@ from crud_svc.documents.exact_json import MAX_DEPTH, depth, encode
 from eskit.errors import InvalidRequest, PatchFailed, TooLarge
 
 MAX_OPERATIONS = 1000
+# [{"value": …}]: the levels of a patch around values of the document.
+AROUND_VALUES = 2
 
 _REFUSED = (jsonpatch.JsonPatchException, JsonPointerException)
 _KINDS = {"add", "remove", "replace", "move", "copy", "test"}
