@@ -9,7 +9,7 @@ READY := .venv/.ready
 ARGS ?=
 export PYTHON
 
-.PHONY: help run test test-unit test-integration demo env bench fuzz faults planted lint format generate clean lock
+.PHONY: help run test test-unit test-integration demo env bench fuzz faults kills planted lint format generate clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +44,9 @@ fuzz: $(READY) ## send odd requests to an event store of its own (ARGS="--reques
 
 faults: $(READY) ## kill consumers 200 times under load, poison their events; some six minutes (ARGS="--kills 20 --seed 2")
 	@$(PY) -m tests.faults $(ARGS)
+
+kills: $(READY) ## kill the entity view 100 times while it works, hold it against the log; some six minutes
+	@KILLS=100 $(PY) -m pytest tests/integration/test_view_killed.py $(ARGS)
 
 planted: $(READY) ## plant bugs into a copy of the consumer runtime: do the tests find them? (ARGS="-k view")
 	@$(PY) -m tests.planted $(ARGS)

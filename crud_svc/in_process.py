@@ -7,10 +7,13 @@ from typing import Any
 
 from aiohttp import web
 
-from crud_svc.api.resources import ENTITIES, STORE
+from crud_svc.api import list_resources
+from crud_svc.api.resources import BATCH, ENTITIES, STORE
 from crud_svc.app import DESCRIPTION, OPERATIONS
+from crud_svc.entities.batch import Batch
 from crud_svc.entities.entities import Entities
 from crud_svc.entities.reading import Reader
+from crud_svc.view.in_memory import MemorySearch
 from eskit.settings import Settings
 from eskit.testing.log import Log
 from eskit.web.app import create_app
@@ -27,6 +30,9 @@ def app_on(log: Log, settings: Settings) -> web.Application:
         app[ENTITIES] = Entities(
             store, Reader(MemoryFetcher(log, STATEMENTS), store, _ignore), settings.max_event_bytes
         )
+        app[BATCH] = Batch(app[ENTITIES], store)
+        list_resources.prepare(app)
+        app[list_resources.SEARCH] = MemorySearch(store, settings)
         yield
 
     return create_app("crud", settings, routes=OPERATIONS, resources=[opened], description=DESCRIPTION)

@@ -7,7 +7,7 @@ import sys
 from importlib.metadata import entry_points
 
 from eskit import __version__, settings
-from eskit.cli import consume, dead_letters, rebuild
+from eskit.cli import consume, dead_letters, export, import_, rebuild, verify
 from eskit.cli.saying import say
 from eskit.errors import EskitError
 from eskit.postgres.boundary import boundary
@@ -43,7 +43,10 @@ def parser() -> argparse.ArgumentParser:
     command.set_defaults(run=migrate_all)
     consume.add_to(commands)
     dead_letters.add_to(commands)
+    export.add_to(commands)
+    import_.add_to(commands)
     rebuild.add_to(commands)
+    verify.add_to(commands)
     return top
 
 

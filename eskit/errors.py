@@ -122,6 +122,12 @@ class ConsumerActive(Conflict):
     code, title = "consumer-active", "The consumer is active"
 
 
+class IncompatibleSchema(Conflict):
+    """A new schema breaks its type's compatibility mode: `extra` has the `incompatibilities`, place by place."""
+
+    code, title = "incompatible-schema", "Schema is not compatible"
+
+
 class Deleted(EskitError):
     """The entity was deleted: `extra` has the `version` of its deletion."""
 
@@ -162,6 +168,18 @@ class PatchFailed(InvalidRequest):
     """A JSON Patch cannot be applied: a `test` failed or a path does not exist; `field` names the operation."""
 
     code, title = "patch-failed", "Patch cannot be applied"
+
+
+class IndexNeeded(InvalidRequest):
+    """A list would have to look at too many entities: declare the index in `extra["index"]`, or narrow the filters."""
+
+    code, title = "index-needed", "Index needed"
+
+
+class SchemaViolated(InvalidRequest):
+    """A document is not as its type's schema wants it: `extra` has the `violations`, and how many `more` there are."""
+
+    code, title = "schema-violated", "Schema violated"
 
 
 class PreconditionRequired(EskitError):

@@ -16,6 +16,9 @@ _WORD = r"[A-Za-z_][A-Za-z0-9_]*"
 ENTITY_TYPE_PATTERN = rf"^{_WORD}(\.{_WORD})*$"
 EVENT_TYPE_PATTERN = rf"^{_WORD}(\.{_WORD})+$"
 _TYPE = re.compile(rf"{_WORD}(\.{_WORD})*")
+# Entity types of ESKIT's own: they can be read as any other, and written by nobody but ESKIT.
+RESERVED = "eskit"
+TYPES = f"{RESERVED}.Type"
 CONSUMER_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 _CONSUMER = re.compile(CONSUMER_PATTERN)
 # Control characters, the two Unicode line ends, halves of surrogate pairs: no log line or URL should meet them.
@@ -61,6 +64,15 @@ def entity_type(text: str, field: str = "entity_type", limit: int = MAX_TYPE_BYT
         raise InvalidRequest(f"{field} must be {wanted}", field=field)
     _require_short(text, field, limit)
     return text
+
+
+def require_free(kind: str, field: str = "entity_type") -> str:
+    """Refuse an entity type that somebody else wants to write and that is reserved; raises InvalidRequest."""
+    if kind == RESERVED or kind.startswith(f"{RESERVED}."):
+        raise InvalidRequest(
+            f"{field}: types that begin with `{RESERVED}.` are ESKIT's own; choose another", field=field
+        )
+    return kind
 
 
 def _require_short(text: str, field: str, limit: int) -> None:

@@ -46,6 +46,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     offsets_port: Annotated[Port, described("Port of the offsets service.")] = 8003
     relay_port: Annotated[Port, described("Port of the relay's health and metrics.")] = 8004
     metrics_port: Annotated[Port, described("Port of the metrics consumer.")] = 8888
+    view_port: Annotated[Port, described("Port of the entity view's health and metrics.")] = 8005
     consumer_port: Annotated[
         Port, described("Port of a consumer of one's own that runs by `eskit.consumer.serve`.")
     ] = 8090
@@ -140,6 +141,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     relay_poll_s: Annotated[
         Seconds, described("How often the relay looks by itself when nobody told it of an append.")
     ] = 0.2
+
+    view_instance: Annotated[
+        str,
+        Meta(pattern="^[A-Za-z0-9._-]{0,249}$"),
+        described("Name of one entity view process among several: with it, it keeps its partitions over a restart."),
+    ] = ""
+    view_wait_s: Annotated[
+        float, Meta(ge=0, le=60), described("Longest wait of a list for the entity view to have all that was written.")
+    ] = 2.0
+    view_scan_rows: Annotated[
+        int, Meta(ge=0, le=10_000_000), described("Most entities that a list looks at where no index serves it.")
+    ] = 10_000
 
     def __repr__(self) -> str:
         return f"Settings({', '.join(f'{k}={v!r}' for k, v in self.shown().items())})"

@@ -25,12 +25,13 @@ from eskit.settings import Settings, variable
 from infra.local.ports import free_port
 
 ROOT = Path(__file__).parents[1]
-SCHEMAS = (("eventstore", "eventstore_svc"), ("offsets", "offsets_svc"))
+SCHEMAS = (("eventstore", "eventstore_svc"), ("crud", "crud_svc"), ("offsets", "offsets_svc"))
 
 
 def config_for(database_url: str, bootstrap: str = "", **more: Any) -> Settings:
     """Settings whose services listen on free ports."""
-    ports = dict.fromkeys(("eventstore_port", "crud_port", "offsets_port", "relay_port", "metrics_port"), 0)
+    names = ("eventstore_port", "crud_port", "offsets_port", "relay_port", "metrics_port", "view_port")
+    ports = dict.fromkeys(names, 0)
     return Settings(database_url=database_url, kafka_bootstrap=bootstrap, **{**ports, **more})
 
 

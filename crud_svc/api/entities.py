@@ -19,6 +19,7 @@ from eskit.errors import (
     PatchFailed,
     PreconditionFailed,
     PreconditionRequired,
+    SchemaViolated,
     VersionConflict,
 )
 from eskit.web.context import CAUSES
@@ -37,8 +38,10 @@ SENT = {"ETag": "The version.", "Eskit-Position": "Position of the entity's last
 PLACED = SENT | {"Location": "The entity's path."}
 DOCUMENT = Content("The document: a JSON object.", {JSON: dict[str, Any]}, example={"name": "Ann"})
 
-_WRITTEN = (EventIdReused, VersionConflict, OutcomeUnknown, Overloaded)
-_CHANGED = (*_WRITTEN, NotFound, Deleted, PreconditionFailed, PreconditionRequired)
+_STORED = (EventIdReused, VersionConflict, OutcomeUnknown, Overloaded)
+_WRITTEN = (*_STORED, SchemaViolated)
+_BASED = (NotFound, Deleted, PreconditionFailed, PreconditionRequired)
+_CHANGED = (*_WRITTEN, *_BASED)
 _ANSWER = {JSON: (Written, dict[str, Any])}
 _EXAMPLE = {"id": "ann", "version": 2, "position": 17}
 
@@ -90,7 +93,7 @@ OPERATIONS = (
         handler=writing.delete_entity,
         headers=BASED_ON | {name: text for name, text in ABOUT.items() if name != "Prefer"},
         answers={204: Content("Deleted.", headers={"Eskit-Position": SENT["Eskit-Position"]})},
-        errors=_CHANGED,
+        errors=(*_STORED, *_BASED),
     ),
     Operation(
         method="POST",

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from crud_svc.documents.exact_json import parse_object
 from crud_svc.documents.state import RESTORED
-from crud_svc.entities.target import About, Target, document_limit, too_large
+from crud_svc.entities.target import SCHEMA_VERSION, About, Target, document_limit, too_large
 from eskit import ids, names, times
 from eskit.errors import EskitError, InvalidRequest
 from eskit.web import bodies
@@ -35,7 +35,7 @@ def target(request: web.Request) -> Target:
 def written_type(request: web.Request) -> str:
     """The type in the path, of an entity to be written: with its longest action it must still be an event type."""
     limit = request.app[bodies.SETTINGS].max_type_bytes - len(f".{RESTORED}")
-    return names.entity_type(request.match_info["entity_type"], "entity_type", limit)
+    return names.require_free(names.entity_type(request.match_info["entity_type"], "entity_type", limit))
 
 
 def written(request: web.Request) -> Target:
@@ -109,6 +109,8 @@ def _more_metadata(request: web.Request) -> dict[str, str]:
         # Not both: what a gateway says in a header must not be overruled by what a client says.
         if header := _OWN_HEADER.get(key):
             raise InvalidRequest(f"{METADATA}: {key} has a header of its own, {header}", field=METADATA)
+    if SCHEMA_VERSION in found:
+        raise InvalidRequest(f"{METADATA}: {SCHEMA_VERSION} is for this service to say", field=METADATA)
     return found
 
 

@@ -10,14 +10,22 @@ from aiohttp import web
 from msgspec import Meta
 
 from crud_svc import database
+from crud_svc.entities.batch import Batch
 from crud_svc.entities.entities import Entities
 from crud_svc.entities.reading import Reader
 from crud_svc.snapshots.snapshotter import Snapshotter
+from crud_svc.types.dry_run import DryRuns
+from crud_svc.types.types import Types
+from crud_svc.types.validators import Validators
+from crud_svc.types.worker_process import WorkerProcess
 from eskit.web import bodies, health
 from eventstore_svc.store import LAST_VERSION, EventStore, Fetcher, open_event_store
 
 STORE: web.AppKey[EventStore] = web.AppKey("crud_event_store", EventStore)
+TYPES: web.AppKey[Types] = web.AppKey("types", Types)
+DRY_RUNS: web.AppKey[DryRuns] = web.AppKey("dry_runs", DryRuns)
 ENTITIES: web.AppKey[Entities] = web.AppKey("entities", Entities)
+BATCH: web.AppKey[Batch] = web.AppKey("entities_batch", Batch)
 
 MAX_PAGE = 1000
 Version = Annotated[int, Meta(ge=1, le=LAST_VERSION)]
@@ -32,11 +40,15 @@ async def opened(app: web.Application) -> AsyncIterator[None]:
     settings = app[bodies.SETTINGS]
     async with open_event_store(settings, "eskit crud") as store, database.open_pool(settings) as pool:
         snapshotter = Snapshotter(pool, app[health.REGISTRY])
+        reader, worker = Reader(Fetcher(pool, "crud_svc"), store, snapshotter.offer), WorkerProcess()
+        validators, limit_bytes = Validators(reader, worker), settings.max_event_bytes
         app[STORE] = store
-        app[ENTITIES] = Entities(
-            store, Reader(Fetcher(pool, "crud_svc"), store, snapshotter.offer), settings.max_event_bytes
-        )
+        app[ENTITIES] = Entities(store, reader, limit_bytes, validators)
+        app[TYPES] = Types(store, Entities(store, reader, limit_bytes), validators, worker)
+        app[DRY_RUNS] = DryRuns(store, reader)
+        app[BATCH] = Batch(app[ENTITIES], store)
         beside = asyncio.create_task(snapshotter.run())
         yield
+        await worker.close()
         beside.cancel()
         await asyncio.gather(beside, return_exceptions=True)

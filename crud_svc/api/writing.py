@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import msgspec
@@ -14,10 +15,10 @@ from crud_svc.api.reading import of_state
 from crud_svc.api.resources import ENTITIES, Version
 from crud_svc.documents import patches
 from crud_svc.documents.exact_json import MAX_DEPTH, parse, parse_object
-from crud_svc.documents.state import CREATED, State
+from crud_svc.documents.state import CREATED
 from crud_svc.entities import writes
 from crud_svc.entities.entities import Written
-from crud_svc.entities.preconditions import require_none
+from crud_svc.entities.preconditions import require_never_deleted, require_none
 from crud_svc.entities.target import Target, document_limit
 from eskit import entities
 from eskit.client.http import segment
@@ -57,11 +58,7 @@ async def create_entity_with_id(request: web.Request) -> Answer:
     queries.parse(request, queries.NoQuery)
     preconditions.refuse(request, IF_MATCH, IF_NONE_MATCH)
     target, about = headers.written(request), headers.about(request)
-
-    def check(state: State) -> None:
-        if state.deleted_at:
-            state.require(str(target))
-
+    check = partial(require_never_deleted, str(target))
     return await _write(request, writes.create(target, about, await _given(request), check=check))
 
 

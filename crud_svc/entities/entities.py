@@ -6,11 +6,12 @@ import asyncio
 import random
 from typing import NamedTuple
 
-from crud_svc.documents.exact_json import MAX_DEPTH, identical, parse
-from crud_svc.documents.state import AROUND_VALUES, CREATED, State, fold
+from crud_svc.documents.exact_json import MAX_DEPTH, identical, parse, parse_object
+from crud_svc.documents.state import AROUND_VALUES, CREATED, DELETED, State, fold
 from crud_svc.entities.reading import Place, Reader
 from crud_svc.entities.recent import Recent
 from crud_svc.entities.writes import Decision, Write
+from crud_svc.types.validators import Validators
 from eskit.errors import (
     Conflict,
     Deleted,
@@ -34,10 +35,14 @@ _REFUSALS = (Conflict, NotFound, Deleted, PreconditionFailed, InvalidRequest, To
 
 
 class Written(NamedTuple):
-    """What became of a write: the state before it, and its event; None when nothing changed."""
+    """What became of a write: the state before it, and its event; None when nothing changed.
+
+    `new`: False where the same write had stored it before, and this is its first answer.
+    """
 
     before: State
     event: Stored | None
+    new: bool = True
 
     @property
     def version(self) -> int:
@@ -54,32 +59,43 @@ class Written(NamedTuple):
         return fold(self.before, self.event) if self.event else self.before
 
 
-class Entities:
-    """Write entities; `reader` reads them."""
+class _Decided(NamedTuple):
+    """A state, what a write makes of it, and the version of the schema that the document was held against."""
 
-    def __init__(self, store: EventStore, reader: Reader, max_event_bytes: int) -> None:
+    state: State
+    decision: Decision | None
+    schema_version: int | None
+
+
+class Entities:
+    """Write entities; `reader` reads them, `validators` say what their documents must be like."""
+
+    def __init__(
+        self, store: EventStore, reader: Reader, max_event_bytes: int, validators: Validators | None = None
+    ) -> None:
         self._store = store
         self.reader = reader
         self._limit_bytes = max_event_bytes
+        self._validators = validators
         self._recent = Recent()
 
     async def write(self, write: Write) -> Written:
         """Do it, or answer what was answered when it was done before under the same event id.
 
         Raises NotFound, Deleted, PreconditionFailed, AlreadyExists, VersionConflict, EventIdReused, PatchFailed,
-        TooLarge, Unavailable, OutcomeUnknown.
+        SchemaViolated, TooLarge, Unavailable, OutcomeUnknown.
         """
         try:
             written = await self._attempt(write)
         except _REFUSALS:
             # The stream has moved on since the first time, so a retry meets other preconditions than the first did.
-            first = await self._first_answer(write) if write.about.id_is_given else None
+            first = await self.first_answer(write) if write.about.id_is_given else None
             if first is None:
                 raise
             return first
         if written is not None and (written.event is not None or not write.about.id_is_given):
             return written
-        first = await self._first_answer(write)
+        first = await self.first_answer(write)
         if first is None and written is None:
             raise EskitError("An event that the store has is not to be found")
         return first or written or Written(State(), None)
@@ -88,14 +104,13 @@ class Entities:
         """None: the event id is in the log already."""
         actual = 0
         for attempt in range(TRIES):
-            state, decision = self._guess(write) if attempt == 0 else (None, None)
-            if state is None:
-                state = await self.reader.state(write.target)
-                write.check(state)
-                decision = write.decide(state)
+            decided = await self._guess(write) if attempt == 0 else None
+            if decided is None:
+                decided = await self._decided(write, await self.reader.state(write.target))
+            state, decision, _ = decided
             if decision is None:
                 return Written(state, None)
-            event = self._event(write, state, decision)
+            event = self._event(write, decided)
             try:
                 appended = await self._store.append([event])
             except EskitError as error:
@@ -111,20 +126,31 @@ class Entities:
             self._remember(write, decision, appended.events[0])
             return Written(state, _as_stored(event, appended.events[0]))
         message = f"{write.target} was changed by others {TRIES} times meanwhile; try again"
-        raise VersionConflict(message, expected=state.version if state else 0, actual=actual)
+        raise VersionConflict(message, expected=state.version, actual=actual)
 
-    def _guess(self, write: Write) -> tuple[State | None, Decision | None]:
-        """The state as it probably is, and the decision on it; only an append can tell. None where that is no help."""
+    async def _decided(self, write: Write, state: State) -> _Decided:
+        write.check(state)
+        decision = write.decide(state)
+        version = None
+        if decision is not None and decision.action != DELETED and self._validators is not None:
+            validator = await self._validators.validator(write.target.entity_type)
+            if validator is not None:
+                document = decision.after.document if decision.after else parse_object(decision.payload)
+                await validator.check(document)
+                version = validator.version
+        return _Decided(state, decision, version)
+
+    async def _guess(self, write: Write) -> _Decided | None:
+        """What is decided on the state as it probably is; only an append can tell. None where that is no help."""
         # A new entity needs no look: the append itself finds out whether it is one.
         state = State() if write.fresh else self._recent.get(write.target)
         if state is None:
-            return None, None
+            return None
         try:
-            write.check(state)
-            decision = write.decide(state)
+            decided = await self._decided(write, state)
         except EskitError:
-            return None, None
-        return (state, decision) if decision is not None else (None, None)
+            return None
+        return decided if decided.decision is not None else None
 
     def _remember(self, write: Write, decision: Decision, place: Recorded) -> None:
         if decision.after is None:
@@ -134,7 +160,14 @@ class Entities:
         state = State(place.version, place.position, 0, decision.after.document, text)
         self._recent.put(write.target, state, decision.after.size)
 
-    def _event(self, write: Write, state: State, decision: Decision) -> NewEvent:
+    async def decided(self, write: Write, state: State) -> NewEvent | None:
+        """The event to store, None where nothing would change; raises why it is refused, as `write` does."""
+        decided = await self._decided(write, state)
+        return None if decided.decision is None else self._event(write, decided)
+
+    def _event(self, write: Write, decided: _Decided) -> NewEvent:
+        state, decision, schema_version = decided
+        assert decision is not None  # noqa: S101 - narrows the type: without a decision there is no event
         event = NewEvent(
             event_id=write.about.event_id,
             id_is_given=write.about.id_is_given,
@@ -142,7 +175,7 @@ class Entities:
             originator_id=write.target.id,
             wanted=state.version + 1,
             payload=decision.payload,
-            metadata=write.about.metadata,
+            metadata=write.about.validated_by(schema_version),
             occurred_on_us=write.about.occurred_on_us,
         )
         if event.size_bytes > self._limit_bytes:
@@ -151,16 +184,18 @@ class Entities:
             raise TooLarge(message, field="body", limit=limit)
         return event
 
-    async def _first_answer(self, write: Write) -> Written | None:
+    async def first_answer(self, write: Write) -> Written | None:
         """What this write was answered the first time; None when it was not done; raises EventIdReused."""
         found = await self._store.by_id([write.about.event_id])
-        if not found:
-            return None
-        event = found[0]
+        return await self.repeated(write, found[0]) if found else None
+
+    async def repeated(self, write: Write, event: Stored) -> Written:
+        """The first answer to a write whose event id the log has; raises EventIdReused where it was another write."""
         if (event.entity_type, event.originator_id) == write.target:
-            before = await self.reader.state(write.target, Place(event.version - 1))
+            first = event.version == 1
+            before = State() if first else await self.reader.state(write.target, Place(event.version - 1))
             if _decides(write, before, event):
-                return Written(before, event)
+                return Written(before, event, new=False)
         message = f"The event id {event.event_id} is in the log at position {event.position}, with other content"
         raise EventIdReused(message, field="Idempotency-Key", event_id=event.event_id, position=event.position)
 

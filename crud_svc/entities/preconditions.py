@@ -18,3 +18,9 @@ def require_none(state: State) -> None:
     if state.alive:
         message = f"It exists already, at version {state.version}"
         raise PreconditionFailed(message, field=IF_NONE_MATCH, version=state.version)
+
+
+def require_never_deleted(what: str, state: State) -> None:
+    """Raise Deleted for an entity that was deleted."""
+    if state.deleted_at:
+        state.require(what)

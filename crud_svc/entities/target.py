@@ -10,6 +10,9 @@ from eskit.errors import TooLarge
 # More than an event has beside the document: metadata from headers of 8 KB each, the id, the names, the patch's words.
 BESIDE_DOCUMENT_BYTES = 16 * 1024
 
+# The metadata key with the version of the schema that a document was held against.
+SCHEMA_VERSION = "schema_version"
+
 
 class Target(NamedTuple):
     """Which entity."""
@@ -28,6 +31,13 @@ class About(NamedTuple):
     id_is_given: bool
     metadata: bytes
     occurred_on_us: int | None
+
+    def validated_by(self, version: int | None) -> bytes:
+        """The metadata, with the version of the schema that the document was held against; None: against none."""
+        if version is None:
+            return self.metadata
+        more = b"" if self.metadata == b"{}" else b","
+        return b'{"%b":"%d"%b%b' % (SCHEMA_VERSION.encode(), version, more, self.metadata[1:])
 
 
 def document_limit(max_event_bytes: int) -> int:

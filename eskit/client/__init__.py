@@ -8,6 +8,7 @@ from eskit.client.http import Connections
 from eskit.client.letters import DeadLetters
 from eskit.client.lists import Entity, Page, Query
 from eskit.client.offsets import Offsets
+from eskit.client.types import Types
 
 __all__ = [
     "About",
@@ -20,4 +21,5 @@ __all__ = [
     "Offsets",
     "Page",
     "Query",
+    "Types",
 ]

@@ -171,22 +171,39 @@ class Entities(EntityHistory, Generic[T]):
             for entity in page.entities:
                 yield entity
 
+    async def ids(self, wanted: Query = EVERYTHING, *, limit: int = 1000) -> AsyncIterator[Listed]:
+        """Of every entity of a list the id, version and times, without documents."""
+        cursor: str | None = None
+        while True:
+            asked = query(limit=limit, cursor=cursor, skip_payload=True, **wanted.parameters())
+            page = await self.read(_list, self.call("GET", self._all + asked))
+            for one in page.entities:
+                yield one
+            if page.next is None:
+                return
+            cursor = page.next
+
     def _entity(self, ident: str, answer: Answer) -> Entity[T]:
         with self.understood():
-            deleted = answer.headers.get("Eskit-Deleted")
             return Entity(
                 id=ident,
                 version=int(answer.headers["ETag"].strip('"')),
                 position=_position(answer),
                 document=self._shape.decode(answer.body),
                 body=answer.body,
-                deleted_at=None if deleted is None else int(deleted),
+                deleted="Eskit-Deleted" in answer.headers,
             )
 
     def _listed(self, one: Listed) -> Entity[T]:
         body = bytes(one.document)
-        document = self._shape.decode(body)
-        return Entity(id=one.id, version=one.version, position=one.position, document=document, body=body)
+        return Entity(
+            id=one.id,
+            version=one.version,
+            position=one.position,
+            document=self._shape.decode(body),
+            body=body,
+            deleted=one.deleted,
+        )
 
 
 def _position(answer: Answer) -> int:

@@ -49,7 +49,7 @@ class Entity(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     position: int  # of the event that made the version
     document: T
     body: bytes  # the document as it is stored, numbers as they were sent
-    deleted_at: int | None = None  # the version of its deletion, where it is deleted
+    deleted: bool = False
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
@@ -65,12 +65,15 @@ class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     stale: bool = False
 
 
-class Listed(msgspec.Struct, frozen=True):
-    """An entity of a list as REST answers it."""
+class Listed(msgspec.Struct, frozen=True, kw_only=True):
+    """An entity of a list as REST answers it. Times are RFC 3339, UTC."""
 
     id: str
     version: int
     position: int
+    created_at: str
+    modified_at: str
+    deleted: bool = False
     document: msgspec.Raw = msgspec.Raw()
 
 

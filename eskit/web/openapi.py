@@ -39,6 +39,11 @@ PATH_PARAMETERS: Mapping[str, dict[str, Any]] = {
         "schema": {"type": "string", "minLength": 1, "maxLength": names.MAX_ID_BYTES},
         "example": "order-7",
     },
+    "index": {
+        "description": "Name of a declared index.",
+        "schema": {"type": "string", "pattern": "^[0-9a-f]{16}$"},
+        "example": "6d61f1f4f3d5c3a2",
+    },
     "event_id": {
         "description": "Event id.",
         "schema": {"type": "string", "format": "uuid"},

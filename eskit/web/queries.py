@@ -26,22 +26,25 @@ class NoQuery(msgspec.Struct):
     """No parameters."""
 
 
-def parse(request: web.Request, kind: type[T]) -> T:
+def parse(request: web.Request, kind: type[T], beside: str = "") -> T:
     """The query as a struct of ours, whose fields say what is allowed; raises InvalidRequest naming the parameter.
 
-    A parameter that is empty counts as an error and not as left out.
+    A parameter that is empty counts as an error and not as left out. Parameters whose names begin with `beside`, if
+    that is given, are the caller's to look at.
     """
-    allow(request, *kind.__struct_encode_fields__)
+    allow(request, *kind.__struct_encode_fields__, beside=beside)
     kinds = _kinds(kind)
     for name, text in request.query.items():
         if _UNREADABLE.search(text):
-            raise InvalidRequest(f"{name} must be UTF-8, without the character NUL", field=name)
+            raise InvalidRequest(f"{name[:100]} must be UTF-8, without the character NUL", field=name[:100])
+        if name not in kinds:
+            continue
         odd = _ODD.fullmatch(text) if "str" not in kinds[name] else None
         if odd or ("datetime" in kinds[name] and "T" not in text.upper()):
             wanted = "a time like 2026-01-31T12:00:00Z" if "datetime" in kinds[name] else "something plainer"
             raise InvalidRequest(f"{name} must be {wanted}, not {text[:100]!r}", field=name)
     try:
-        return msgspec.convert(dict(request.query), kind, strict=False)
+        return msgspec.convert({n: text for n, text in request.query.items() if n in kinds}, kind, strict=False)
     except msgspec.ValidationError as error:
         raise invalid(error) from None
 
@@ -64,14 +67,14 @@ def _names(kind: msgspec.inspect.Type) -> Iterator[str]:
         yield {msgspec.inspect.StrType: "str", msgspec.inspect.DateTimeType: "datetime"}.get(type(kind), "other")
 
 
-def allow(request: web.Request, *names: str) -> None:
+def allow(request: web.Request, *names: str, beside: str = "") -> None:
     """Refuse parameters that this route does not know: a typo must not silently change what is answered."""
     for name in request.query:
-        if name not in names:
+        if name not in names and not (beside and name.startswith(beside)):
             known = ", ".join(names) or "none"
             raise InvalidRequest(f"Unknown query parameter {name[:100]!r}; known here: {known}", field=name[:100])
         if len(request.query.getall(name)) > 1:
-            raise InvalidRequest(f"Query parameter {name} is given twice", field=name)
+            raise InvalidRequest(f"Query parameter {name[:100]} is given twice", field=name[:100])
 
 
 def integer(request: web.Request, name: str, default: int, *, least: int, most: int) -> int:

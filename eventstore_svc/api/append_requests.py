@@ -133,11 +133,13 @@ def _check_ids(events: list[NewEvent]) -> None:
 
 def _new_event(event: EventIn, at: str, cause: Cause, first_id: UUID | None, settings: Settings) -> NewEvent:
     event_id = event.event_id or uuid7()
+    kind = names.event_type(event.event_type, f"{at}event_type", settings.max_type_bytes)
+    names.require_free(kind.entity_type, f"{at}event_type")
     correlation_id = cause.correlation_id or str(first_id or event_id)
     return NewEvent(
         event_id=event_id,
         id_is_given=event.event_id is not None,
-        type=names.event_type(event.event_type, f"{at}event_type", settings.max_type_bytes),
+        type=kind,
         originator_id=names.originator_id(event.originator.id, f"{at}originator.id", settings.max_id_bytes),
         wanted=_wanted(event, at),
         payload=_payload(event.payload, at, settings.max_depth),

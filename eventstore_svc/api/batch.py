@@ -15,12 +15,12 @@ from eskit.errors import EskitError, InvalidRequest, Overloaded, TooLarge
 from eskit.settings import Settings
 from eskit.web import bodies
 from eskit.web.context import given_in_headers, given_request_id
+from eskit.web.lines import Line, lines
 from eskit.web.operations import JSON, NDJSON, Content, Operation
 from eskit.web.problems import problem
 from eskit.web.streamed import Writer, streamed
 from eventstore_svc.api.append import EXAMPLE, METADATA_HEADERS, AppendedEvent, appended_events
 from eventstore_svc.api.append_requests import Cause, EventIn, EventsIn, parse_append
-from eventstore_svc.api.lines import Line, lines
 from eventstore_svc.api.repeated_keys import refuse_two_lists
 from eventstore_svc.api.resources import STORE
 from eventstore_svc.store import Appended, EventStore, NewEvent, Submitted

@@ -26,6 +26,7 @@ class Cursor:
             )
             raise TopicMismatch(message)
         self._published = [max(tail, floor) for tail in tails]  # what needs no sending, of each partition
+        self.ends = list(tails)  # position of the last record of each partition that is known to be on the topic
         self._in_flight: list[deque[tuple[int, int]]] = [deque() for _ in tails]  # position, bytes
         self.read = min(self._published)  # everything up to here has been read from the log
         self.trimmed = floor  # everything up to here has left the outbox
@@ -44,7 +45,7 @@ class Cursor:
 
     def delivered(self, partition: int) -> None:
         """The oldest event on its way to this partition has arrived; they arrive in order."""
-        _, size_bytes = self._in_flight[partition].popleft()
+        self.ends[partition], size_bytes = self._in_flight[partition].popleft()
         self.outstanding -= 1
         self.outstanding_bytes -= size_bytes
 

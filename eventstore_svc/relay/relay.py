@@ -175,6 +175,8 @@ class Relay:
 
     async def _pump(self, lease: Lease, reader: AsyncConnection, cursor: Cursor, publisher: Publisher) -> None:
         loop = asyncio.get_running_loop()
+        # Nothing may come for long, and readers want to know where the partitions end.
+        await self._trim(lease, reader, cursor)
         trimmed_at = loop.time()
         ahead: asyncio.Future[list[Stored]] | None = None
         try:
@@ -213,5 +215,5 @@ class Relay:
     async def _trim(self, lease: Lease, reader: AsyncConnection, cursor: Cursor) -> None:
         published = cursor.published
         with boundary():
-            await reader.execute(TRIM, {"published": published, "epoch": lease.epoch})
+            await reader.execute(TRIM, {"published": published, "epoch": lease.epoch, "ends": cursor.ends})
         cursor.trimmed = published

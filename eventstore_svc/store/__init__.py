@@ -1,5 +1,6 @@
 """The event store module: append by group commit, read by index. The CRUD service uses it too."""
 
+from eventstore_svc.store.ends import Ends
 from eventstore_svc.store.event_store import EventStore, Submitted, open_event_store, schema
 from eventstore_svc.store.fetching import Fetcher, Rows
 from eventstore_svc.store.filters import Filter, Fresh
@@ -13,6 +14,7 @@ __all__ = [
     "NEXT",
     "NEXT_OF_EXISTING",
     "Appended",
+    "Ends",
     "EventStore",
     "Fetcher",
     "Filter",

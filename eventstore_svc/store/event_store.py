@@ -18,11 +18,12 @@ from eskit.postgres.connections import Pool
 from eskit.postgres.migrations import Schema
 from eskit.selectors import Selector
 from eskit.settings import Settings
-from eventstore_svc.store import notices, reads, streams
+from eventstore_svc.store import ends, notices, reads, streams
 from eventstore_svc.store.appender import Appender
 from eventstore_svc.store.arrays import adapters
 from eventstore_svc.store.batch import IdsKnown, Outcome
 from eventstore_svc.store.batcher import Batcher
+from eventstore_svc.store.ends import Ends
 from eventstore_svc.store.fetching import Fetcher
 from eventstore_svc.store.notices import Notice
 from eventstore_svc.store.pages import Pages
@@ -51,7 +52,8 @@ class EventStore:
         self._batcher = batcher
         self._info = info
         self._settings = settings
-        self.pages = Pages(Fetcher(pool))
+        self._fetcher = Fetcher(pool)
+        self.pages = Pages(self._fetcher)
         self.notice = notice
 
     async def append(self, events: Sequence[NewEvent]) -> Appended:
@@ -148,6 +150,18 @@ class EventStore:
     async def head(self) -> Head:
         """The end of the log."""
         return await reads.head(self._pool)
+
+    async def ends(self) -> Ends:
+        """Where the log ends in each partition of its topic."""
+        return await ends.ends(self._fetcher)
+
+    async def signing_key(self) -> bytes:
+        """What services of this log sign with; the same for all of them."""
+        return await ends.signing_key(self._pool)
+
+    async def of_type(self, entity_type: str, after: tuple[str, int], limit: int) -> StreamPage:
+        """Events of all streams of a type, by id and version, after such a place; at most `limit` and 8 MiB."""
+        return await reads.of_type(self._pool, entity_type, after, limit)
 
     async def by_id(self, event_ids: Sequence[UUID]) -> list[Stored]:
         """The events with these ids; missing ones are left out."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -14,6 +15,7 @@ from eskit.selectors import Selector
 from eskit.settings import Settings
 from eskit.testing.log import Log
 from eventstore_svc.store.batch import IdsKnown, Outcome, conflict
+from eventstore_svc.store.ends import Ends
 from eventstore_svc.store.event_store import EventStore, Submitted
 from eventstore_svc.store.memory_reads import MemoryFetcher, cut, stream, streams
 from eventstore_svc.store.pages import Pages, unknown_stream
@@ -36,6 +38,7 @@ class MemoryStore(EventStore):
         super().__init__(cast("Pool", None), sequencer, "", settings, growth)
         self.pages = Pages(MemoryFetcher(log))
         self._log = log
+        self._signing_key = secrets.token_bytes(32)
 
     async def stream(
         self, entity_type: str, originator_id: str, *, from_version: int = 1, to_version: int = LAST_VERSION, limit: int
@@ -58,6 +61,20 @@ class MemoryStore(EventStore):
     async def head(self) -> Head:
         """As EventStore says; there is no topic that could be behind."""
         return Head(len(self._log.stored), len(self._log.stored))
+
+    async def ends(self) -> Ends:
+        """As EventStore says; there is no topic, so nobody has to wait for one."""
+        return Ends(len(self._log.stored), ())
+
+    async def signing_key(self) -> bytes:
+        """As EventStore says."""
+        return self._signing_key
+
+    async def of_type(self, entity_type: str, after: tuple[str, int], limit: int) -> StreamPage:
+        """As EventStore says."""
+        placed = {(e.originator_id, e.version): e for e in self._log.stored if e.entity_type == entity_type}
+        events = cut([placed[place] for place in sorted(placed) if place > after], limit, PAGE_BYTES)
+        return StreamPage(events, is_full(events, limit))
 
     async def by_id(self, event_ids: Sequence[UUID]) -> list[Stored]:
         """As EventStore says."""

@@ -18,6 +18,7 @@ from eventstore_svc.store.repeats import Found
 READ_STREAM = statement("eventstore_svc", "read_stream")
 READ_LOG = statement("eventstore_svc", "read_log")
 LOG_HEAD = statement("eventstore_svc", "log_head")
+TYPE_PAGE = statement("eventstore_svc", "type_page")
 LOG_END = statement("eventstore_svc", "log_end")
 EVENTS_BY_ID = statement("eventstore_svc", "events_by_id")
 APPENDED_BY_ID = statement("eventstore_svc", "appended_by_id")
@@ -69,6 +70,14 @@ async def stream(
               "to_version": to_version, "limit": limit, "most_bytes": PAGE_BYTES}  # fmt: skip
     events = await use(pool, lambda connection: rows(connection, READ_STREAM, values))
     return StreamPage(events, is_full(events, limit) and events[-1].version < to_version)
+
+
+async def of_type(pool: Pool, entity_type: str, after: tuple[str, int], limit: int) -> StreamPage:
+    """Events of all streams of a type, by id and version, after such a place."""
+    values = {"entity_type": entity_type, "after_id": after[0], "after_version": after[1], "limit": limit,
+              "most_bytes": PAGE_BYTES}  # fmt: skip
+    events = await use(pool, lambda connection: rows(connection, TYPE_PAGE, values))
+    return StreamPage(events, is_full(events, limit))
 
 
 async def by_id(pool: Pool, event_ids: Sequence[UUID]) -> list[Stored]:

@@ -22,6 +22,7 @@ from examples.git_history import sample, topic, tree
 from examples.git_history.compare import ask_git, compare_replay, compare_rest, compare_topic
 from examples.git_history.history import NotGitError
 from examples.git_history.importer import Imported, Importer
+from examples.git_history.listings import compare_past, compare_searches, declare_indexes
 from examples.git_history.report import Report
 from examples.git_history.repository import Repository
 from examples.git_history.stack import Stack, StackError, open_stack
@@ -58,6 +59,7 @@ async def run_import(config: Settings, arguments: argparse.Namespace) -> int:
     repository = Repository(arguments.path)
     head = repository.commit()
     async with open_stack(config) as stack:
+        await declare_indexes(stack.crud, arguments.entity_type)
         with tqdm(total=len(repository.first_parents(head)), unit=" commits", disable=None) as bar:
             imported = await Importer(stack.crud, arguments.entity_type).run(repository, head, bar.update)
         return await _compare(stack, repository, head, arguments, imported)
@@ -91,11 +93,18 @@ async def _compare(
         compare_topic(truth, consumed.entries, consumed.summary.complaints),
         await compare_rest(truth, entities),
         await compare_replay(truth, entities, repository),
+        await compare_searches(truth, entities, seed),
+        await compare_past(entities, repository, await _checkpoints(stack, kind)),
     ]
     commits = len(repository.first_parents(commit))
     report = Report(commit, commits, truth.events, imported, consumed.summary, comparisons, seed)
     print("\n".join(report.lines()))
     return DIFFERS if report.mismatches else 0
+
+
+async def _checkpoints(stack: Stack, entity_type: str) -> dict[str, int]:
+    mark = await bookmarks.load(bookmarks.kept_in(stack.crud), entity_type)
+    return {} if mark is None else mark.checkpoints
 
 
 async def _tree_process(entity_type: str, until: int) -> Output:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from eskit.client import Connections, Entities
 from eskit.errors import NotFound
@@ -15,12 +15,14 @@ BOOKMARK_TYPE = "git.Import"
 class Bookmark:
     """`first`: the history's first commit, which tells repositories apart. Everything up to `done` is in the stack.
 
-    `target` is the commit that the import is on its way to.
+    `target` is the commit that the import is on its way to. `checkpoints`: positions of the log at which the
+    entities are as these commits have their paths.
     """
 
     first: str
     target: str
     done: str | None = None
+    checkpoints: dict[str, int] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:

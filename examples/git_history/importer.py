@@ -16,6 +16,7 @@ from eskit.client import About, Connections, Entities
 from eskit.errors import Conflict, Deleted, NotFound, PreconditionFailed
 from examples.git_history import bookmark as bookmarks
 from examples.git_history.bookmark import Bookmark
+from examples.git_history.checkpoints import Checkpoints
 from examples.git_history.history import Commit, Step, Versions, idempotency_key
 from examples.git_history.repository import Repository, Sizes
 from examples.git_history.stack import IN_FLIGHT, StackError
@@ -93,6 +94,7 @@ class Importer:
         self._bookmarks = bookmarks.kept_in(crud)
         self._type = entity_type
         self._queues: list[asyncio.Queue[tuple[Commit, Step]]] = [asyncio.Queue(QUEUE) for _ in range(IN_FLIGHT)]
+        self._checkpoints = Checkpoints([], 0)
         self._events = 0
 
     async def run(self, repository: Repository, head: str, advanced: Callable[[int], object]) -> Imported:
@@ -103,18 +105,19 @@ class Importer:
         before = bookmarks.position_in(mark, self._type, commits)
         advanced(before)
         progress = Progress(advanced, mark.done)
+        self._checkpoints = Checkpoints(commits, before)
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(self._work(queue, progress)) for queue in self._queues]
                 tasks.append(group.create_task(self._save(mark, progress)))
                 await self._feed(repository, head, before, progress)
-                for queue in self._queues:
-                    await queue.join()
+                await self._all_stored()
                 for task in tasks:
                     task.cancel()
         except BaseExceptionGroup as failed:
             raise failed.exceptions[0] from None
-        await bookmarks.move(self._bookmarks, self._type, replace(mark, done=progress.done))
+        checkpoints = self._checkpoints.with_earlier(mark.checkpoints)
+        await bookmarks.move(self._bookmarks, self._type, replace(mark, done=progress.done, checkpoints=checkpoints))
         return Imported(len(commits) - before, self._events, time.monotonic() - started, before)
 
     async def _bookmark(self, commits: list[str]) -> Bookmark:
@@ -137,6 +140,13 @@ class Importer:
                     for step in its_steps:
                         number = zlib.crc32(step.ident.encode()) % IN_FLIGHT
                         await self._queues[number].put((commit, step))
+                    if self._checkpoints.wanted(commit.sha):
+                        await self._all_stored()
+                        self._checkpoints.take(commit.sha)
+
+    async def _all_stored(self) -> None:
+        for queue in self._queues:
+            await queue.join()
 
     async def _work(self, queue: asyncio.Queue[tuple[Commit, Step]], progress: Progress) -> None:
         while True:
@@ -153,17 +163,18 @@ class Importer:
         version = step.version
         try:
             if step.document is None:
-                await self._entities.delete(step.ident, version=based_on, about=said)
+                position = await self._entities.delete(step.ident, version=based_on, about=said)
             elif step.creates:
                 made = await self._entities.create(step.document, ident=step.ident, about=said)
-                version = made.version
+                version, position = made.version, made.position
             else:
                 made = await self._entities.put(step.ident, step.document, version=based_on, about=said)
-                version = made.version
+                version, position = made.version, made.position
         except (PreconditionFailed, Conflict, Deleted, NotFound) as error:
             raise _diverged(self._type, commit, step, error.detail) from error
         if version != step.version:
             raise _diverged(self._type, commit, step, f"it became version {version}")
+        self._checkpoints.stored(commit.sha, position)
 
     async def _save(self, mark: Bookmark, progress: Progress) -> None:
         saved = 0

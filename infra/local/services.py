@@ -13,10 +13,11 @@ PROGRAMS = {
     "eventstore": "eventstore_svc",
     "relay": "eventstore_svc.relay",
     "crud": "crud_svc",
+    "view": "crud_svc.view",
     "metrics": "consumers.metrics",
 }
 # A consumer leaves before what it consumes from, the relay after the last append.
-STOP_ORDER = ("metrics", "crud", "eventstore", "relay", "offsets")
+STOP_ORDER = ("metrics", "view", "crud", "eventstore", "relay", "offsets")
 PUBLIC = ("eventstore", "crud", "offsets", "metrics")
 
 

@@ -13,6 +13,7 @@ from tests.benchmarks import (
     delay,
     entity,
     growth,
+    lists,
     memory,
     offsets,
     overload,
@@ -23,7 +24,7 @@ from tests.benchmarks import (
 )
 from tests.benchmarks.measure import say
 
-LONG = ("growth", "waiting", "memory")  # minutes: only where they are named
+LONG = ("lists", "growth", "waiting", "memory")  # minutes: only where they are named
 
 
 def main() -> None:
@@ -42,7 +43,7 @@ def main() -> None:
     parser.add_argument(
         "which",
         nargs="*",
-        help="append batch reads processes overload offsets relay consumer delay entity growth waiting memory",
+        help="append batch reads processes overload offsets relay consumer delay entity lists growth waiting memory",
     )
     given = parser.parse_args()
     runs: dict[str, Callable[[], None]] = {
@@ -56,6 +57,7 @@ def main() -> None:
         "consumer": lambda: consumer.run(given.rounds, given.events),
         "delay": lambda: delay.run(given.rounds, given.requests // 20),
         "entity": lambda: entity.run(given.rounds, given.requests // 2),
+        "lists": lambda: lists.run(given.rounds, given.requests, given.largest),
         "growth": lambda: growth.run(given.rounds, given.requests, given.largest),
         "waiting": lambda: waiting.run(given.rounds),
         "memory": lambda: memory.run(given.megabytes),

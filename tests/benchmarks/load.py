@@ -89,6 +89,16 @@ def patch_entity() -> bytes:
     return f"{head}Content-Type: application/merge-patch+json\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
 
 
+def list_entities() -> bytes:
+    """The first ten of a million."""
+    return b"GET /v1/entities/User?limit=10 HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def list_of_city() -> bytes:
+    """The first ten of one city of a thousand."""
+    return f"GET /v1/entities/User?filter.city=city-{random.randrange(1000)} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+
+
 def create_entity() -> bytes:
     """A new entity."""
     head = "POST /v1/entities/User HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
@@ -123,6 +133,8 @@ KINDS: dict[str, Callable[[], bytes]] = {
     "page": read_page,
     "livez": get_head,
     "get": get_entity,
+    "list": list_entities,
+    "list_city": list_of_city,
     "get_old": get_old,
     "create": create_entity,
     "patch": patch_entity,

@@ -1,6 +1,6 @@
 """What ours is compared with: a handler that only decodes the body, and a naive transaction per append.
 
-`python -m tests.benchmarks.peers trivial|naive|row PORT [DATABASE_URL]`
+`python -m tests.benchmarks.peers trivial|naive|row|lists PORT [DATABASE_URL]`
 """
 
 from __future__ import annotations
@@ -83,6 +83,24 @@ async def bare_row(request: web.Request) -> web.Response:
     return web.Response(body=row[0].encode(), content_type="application/json")
 
 
+LISTED = """SELECT id, version, position, body FROM entities
+ WHERE entity_type = 'User' AND deleted_at = 0 {} ORDER BY id LIMIT 10"""
+OF_CITY = """AND sort_key(search #> '{city}'::text[]) COLLATE "C" = '5' || %s"""
+
+
+async def bare_list(request: web.Request) -> web.Response:
+    """The one statement of a list of ten, answered as it is."""
+    city = request.query.get("filter.city")
+    text, values = (LISTED.format(""), ()) if city is None else (LISTED.format(OF_CITY), (city,))
+    async with request.app[POOL].connection() as connection:
+        found = await (await connection.execute(text.encode(), values, prepare=False)).fetchall()
+    entities = [
+        {"id": ident, "version": version, "position": position, "document": msgspec.Raw(body.encode())}
+        for ident, version, position, body in found
+    ]
+    return web.Response(body=_encode({"entities": entities}), content_type="application/json")
+
+
 async def answer_put(request: web.Request) -> web.Response:
     """Read, decode and answer as the offsets service does, and store nothing."""
     given = _offset.decode(await request.read())
@@ -118,13 +136,14 @@ def app(kind: str, database_url: str) -> web.Application:
     async def pool(of: web.Application) -> AsyncIterator[None]:
         async with AsyncConnectionPool(database_url, min_size=16, max_size=16, open=False) as opened:
             of[POOL] = opened
-            async with opened.connection() as connection:
-                await connection.execute(NAIVE_TABLES)
+            if kind != "lists":
+                async with opened.connection() as connection:
+                    await connection.execute(NAIVE_TABLES)
             yield
 
     application.cleanup_ctx.append(pool)
     application.add_routes([web.post("/v1/events", naive_append), web.get("/v1/entities/{type}/{id}", bare_row)])
-    application.add_routes([web.put(COMMIT, update_row)])
+    application.add_routes([web.put(COMMIT, update_row), web.get("/v1/entities/{type}", bare_list)])
     return application
 
 

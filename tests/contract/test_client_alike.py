@@ -13,7 +13,7 @@ import pytest
 from eskit.client import About, Entities, EventStore, NewEvent
 from eskit.client.event_types import Part
 from eskit.errors import EskitError
-from tests.contract.conftest import in_memory, on_postgres
+from tests.clients import in_memory, on_postgres
 
 STEPS = 250
 IDENTS = ("a", "b", "ä/ö")

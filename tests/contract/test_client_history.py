@@ -50,10 +50,10 @@ async def test_a_deleted_entity_is_shown_to_who_asks_and_restored(documents: Doc
     await moved(documents)
     await documents.delete("u", version=3)
     gone = await documents.get("u", deleted=True)
-    assert (gone.version, gone.deleted_at, gone.document["age"]) == (4, 4, 30)
+    assert (gone.version, gone.deleted, gone.document["age"]) == (4, True, 30)
     assert (await documents.restore("u", version=4)).version == 5
     assert (await documents.get("u")).document == gone.document
-    assert (await documents.get("u", deleted=True)).deleted_at is None
+    assert not (await documents.get("u", deleted=True)).deleted
     with pytest.raises(Deleted):
         await documents.get("u", version=4)
 

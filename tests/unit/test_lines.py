@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventstore_svc.api.lines import Line, Splitter
+from eskit.web.lines import Line, Splitter
 
 LIMIT = 8
 # JSON's own blanks; Python takes more for such.

@@ -1,0 +1,84 @@
+"""Batches, and lines of them, that are refused."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from eskit.settings import Settings
+from tests.integration.crud_batches import BATCH, NDJSON, create, send
+from tests.integration.crud_calls import Crud, crud_service
+
+
+@pytest.fixture
+async def crud(config: Settings) -> AsyncIterator[Crud]:
+    async with crud_service(config) as service:
+        yield service
+
+
+MALFORMED: list[tuple[bytes, str, str | None]] = [
+    (b"{", "malformed-request", None),
+    (b"\xff", "malformed-request", None),
+    (b"[]", "invalid-request", None),
+    (b'{"op":"create"}', "invalid-request", "type"),
+    (b'{"op":"upsert","type":"User"}', "invalid-request", "op"),
+    (b'{"type":"User"}', "invalid-request", "op"),
+    (b'{"op":"create","type":"User","id":"a"}', "invalid-request", "document"),
+    (b'{"op":"create","type":"User","document":{},"ident":"a"}', "invalid-request", "ident"),
+    (b'{"op":"create","type":"User","document":[]}', "invalid-request", "document"),
+    (b'{"op":"create","type":"User","document":{"a":1,"a":2}}', "invalid-request", "/document"),
+    (b'{"op":"create","type":"User","type":"User","document":{}}', "invalid-request", ""),
+    (b'{"op":"create","type":"User","document":{"a":NaN}}', "malformed-request", None),
+    (b'{"op":"create","type":"User","document":{"a":"\\ud800"}}', "malformed-request", None),
+    (b'{"op":"create","type":"User","document":' + b'{"a":' * 101 + b"1" + b"}" * 102, "invalid-request",
+     "/document" + "/a" * 100),
+    (b'{"op":"create","type":"a b","document":{}}', "invalid-request", "type"),
+    (b'{"op":"create","type":"User","id":"","document":{}}', "invalid-request", "id"),
+    (b'{"op":"create","type":"User","id":"..","document":{}}', "invalid-request", "id"),
+    (b'{"op":"create","type":"User","id":"a\\u0000","document":{}}', "invalid-request", "id"),
+    (b'{"op":"create","type":"User","document":{},"idempotency_key":""}', "invalid-request", "idempotency_key"),
+    (b'{"op":"create","type":"User","document":{},"occurred_on":"2026-01-01T00:00:00"}', "invalid-request",
+     "occurred_on"),
+    (b'{"op":"create","type":"User","document":{},"metadata":{"user":"x"}}', "invalid-request", "user"),
+    (b'{"op":"create","type":"User","document":{},"metadata":{"":"x"}}', "invalid-request", "metadata."),
+    (b'{"op":"put","type":"User","id":"a","document":{},"if_match":0}', "invalid-request", "if_match"),
+    (b'{"op":"put","type":"User","id":"a","document":{},"if_match":"3"}', "invalid-request", "if_match"),
+    (b'{"op":"put","type":"User","id":"a","document":{},"if_match":[]}', "invalid-request", "if_match"),
+    (b'{"op":"put","type":"User","id":"a","document":{},"if_match":1,"if_none_match":"*"}', "invalid-request",
+     "if_none_match"),
+    (b'{"op":"merge_patch","type":"User","id":"a","patch":[],"if_match":1}', "invalid-request", "patch"),
+    (b'{"op":"json_patch","type":"User","id":"a","patch":[{"op":"add"}],"if_match":1}', "invalid-request", "patch[0]"),
+    (b'{"op":"delete","type":"User","id":"a"}', "precondition-required", "if_match"),
+]  # fmt: skip
+
+
+async def test_malformed_lines_are_answered_alone(crud: Crud) -> None:
+    lines: list[Any] = []
+    for text, _, _ in MALFORMED:
+        lines += [create(f"u{len(lines)}"), text]
+    results = await send(crud, *lines)
+    assert {r["status"] for r in results[::2]} == {201}
+    for (text, code, field), result in zip(MALFORMED, results[1::2], strict=True):
+        assert (result["problem"]["code"], result["problem"].get("field")) == (code, field), (text[:100], result)
+        assert 400 <= result["status"] < 500
+    assert len(await crud.events()) == len(MALFORMED)
+
+
+@pytest.mark.parametrize(
+    ("query", "kind", "status", "field"),
+    [
+        ("?atomic=maybe", NDJSON, 422, "atomic"),
+        ("?atom=1", NDJSON, 422, "atom"),
+        ("", "application/json", 415, "Content-Type"),
+        ("?atomic=true", "application/json", 415, "Content-Type"),
+    ],
+)
+async def test_a_batch_that_is_none_is_refused(crud: Crud, query: str, kind: str, status: int, field: str) -> None:
+    reply = await crud.call("POST", BATCH + query, b"{}", Content_Type=kind)
+    assert (reply.status, reply.json["field"]) == (status, field)
+
+
+async def test_nothing_is_no_lines(crud: Crud) -> None:
+    assert await send(crud, b"", b" ", b"") == []
