@@ -43,6 +43,7 @@ async def ready(app: web.Application, store: EventStore, reader: Reader) -> Asyn
     validators = Validators(reader, worker)
     app[STORE] = store
     app[ENTITIES] = Entities(store, reader, limit_bytes, validators)
+    # Schemas are held against their drafts, and not against schemas.
     app[TYPES] = Types(store, Entities(store, reader, limit_bytes), validators, worker)
     app[DRY_RUNS] = DryRuns(store, reader)
     app[BATCH] = Batch(app[ENTITIES], store)

@@ -10,11 +10,11 @@ from msgspec import Meta
 
 from crud_svc.api import headers, preconditions
 from crud_svc.api.entities import ABOUT, BASED_ON, SENT
-from crud_svc.api.history import HistoryQuery
+from crud_svc.api.history import HistoryQuery, part
 from crud_svc.api.resources import TYPES, Version
 from crud_svc.documents.exact_json import encode, parse_object
 from crud_svc.documents.state import CREATED
-from crud_svc.entities.history import Wanted, history
+from crud_svc.entities.history import history
 from crud_svc.types import records, schemas
 from crud_svc.types.records import Record
 from crud_svc.types.types import Change
@@ -122,10 +122,9 @@ async def list_types(request: web.Request) -> Answer:
 
 async def get_type_history(request: web.Request) -> Answer:
     """The versions of a type: who made them, when, and what each changed."""
-    query = queries.parse(request, HistoryQuery)
-    target = records.target(_name(request))
-    wanted = Wanted(query.from_version, query.limit, query.direction == "forward", query.field)
-    return Answer(encode(await history(request.app[TYPES].reader, target, wanted)), content_type=JSON)
+    wanted = part(queries.parse(request, HistoryQuery))
+    found = await history(request.app[TYPES].reader, records.target(_name(request)), wanted)
+    return Answer(encode(found), content_type=JSON)
 
 
 async def body(request: web.Request) -> TypeIn:
