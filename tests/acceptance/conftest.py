@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
-from msgspec.structs import replace
 
 from eskit.settings import Settings
 from infra.local.broker import KafkaBroker
@@ -46,7 +45,7 @@ async def running_stack(config: Settings) -> AsyncIterator[RunningStack]:
         ServiceProcess("crud_svc", config, "crud_port"),
         offsets,
         ServiceProcess("eventstore_svc.relay", config, "relay_port"),
-        ServiceProcess("crud_svc.view", replace(config, offsets_url=offsets.url), "view_port"),
+        ServiceProcess("crud_svc.view", config, "view_port", ESKIT_OFFSETS_URL=offsets.url),
     )
     started = (stack.eventstore, stack.crud, stack.offsets, stack.relay, stack.view)
     with processes(*started):
@@ -56,7 +55,7 @@ async def running_stack(config: Settings) -> AsyncIterator[RunningStack]:
 
 @pytest.fixture
 async def full_stack(database_url: str, kafka_broker: KafkaBroker) -> AsyncIterator[RunningStack]:
-    """Event store, CRUD service with its view, offsets service and relay, of a log that nobody else uses."""
+    """Event store, CRUD service, offsets service, relay and entity view, of a log that nobody else uses."""
     config = own_log(database_url, kafka_broker.bootstrap)
     if not kafka_broker.durable:
         # The relay makes its topic itself, but not on librdkafka's built-in broker, which cannot be asked to.
