@@ -91,7 +91,9 @@ class CrudMaker(Maker):
                 "patch": self._patch()}  # fmt: skip
         body = self._json(chance.choice([schema, line, self._document()]))
         kind = chance.choice(KINDS)
-        return self._request(chance.choice(METHODS), chance.choice(PLACES) + self._query(), [], kind, body)
+        # Not HEAD: of a list without its view that is a 503 without words, as of a service that is broken.
+        methods = [method for method in METHODS if method != "HEAD"]
+        return self._request(chance.choice(methods), chance.choice(PLACES) + self._query(), [], kind, body)
 
     def _entity(self) -> str:
         chance = self._random
