@@ -10,7 +10,7 @@ from aiohttp import web
 
 from crud_svc.documents.exact_json import parse_object
 from crud_svc.documents.state import RESTORED
-from crud_svc.entities.target import SCHEMA_VERSION, About, Target, document_limit, too_large
+from crud_svc.entities.target import About, Target, document_limit, require_own_words, too_large
 from eskit import ids, names, times
 from eskit.errors import EskitError, InvalidRequest
 from eskit.web import bodies
@@ -109,8 +109,7 @@ def _more_metadata(request: web.Request) -> dict[str, str]:
         # Not both: what a gateway says in a header must not be overruled by what a client says.
         if header := _OWN_HEADER.get(key):
             raise InvalidRequest(f"{METADATA}: {key} has a header of its own, {header}", field=METADATA)
-    if SCHEMA_VERSION in found:
-        raise InvalidRequest(f"{METADATA}: {SCHEMA_VERSION} is for this service to say", field=METADATA)
+    require_own_words(found, METADATA)
     return found
 
 

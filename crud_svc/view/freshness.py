@@ -59,7 +59,7 @@ class Waiting:
         """`look` answers how far the view is."""
         self._look = look
         self._waiters: dict[asyncio.Future[None], Ends] = {}
-        self._looking: asyncio.Task[None] | None = None
+        self.looking: asyncio.Task[None] | None = None
 
     async def until(self, ends: Ends, seconds: float) -> None:
         """Return when the view has reached these ends, or when time is up. Raises what `look` raises."""
@@ -67,8 +67,8 @@ class Waiting:
             return
         waiter = asyncio.get_running_loop().create_future()
         self._waiters[waiter] = ends
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._loop())
+        if self.looking is None or self.looking.done():
+            self.looking = asyncio.create_task(self._loop())
         try:
             await asyncio.wait_for(waiter, seconds)
         except TimeoutError:
@@ -78,9 +78,9 @@ class Waiting:
 
     async def close(self) -> None:
         """Stop looking."""
-        if self._looking is not None:
-            self._looking.cancel()
-            await asyncio.gather(self._looking, return_exceptions=True)
+        if self.looking is not None:
+            self.looking.cancel()
+            await asyncio.gather(self.looking, return_exceptions=True)
 
     async def _loop(self) -> None:
         while self._waiters:

@@ -9,15 +9,16 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar, Unpack, overload
 
 import msgspec
+from msgspec import UNSET
 
 from eskit.client import changes
 from eskit.client.about import NOTHING_SAID, About, Version, match
 from eskit.client.documents import Shape
 from eskit.client.history import EntityHistory
 from eskit.client.http import Answer, Connections, Limits, query
-from eskit.client.lists import EVERYTHING, Entity, ListAnswer, Listed, Page, Query
+from eskit.client.lists import EVERYTHING, Entity, Page, Query
 from eskit.client.service import JSON
-from eskit.entities import Written
+from eskit.entities import ListAnswer, ListedEntity, Written
 from eskit.errors import PreconditionFailed
 
 T = TypeVar("T")
@@ -57,7 +58,10 @@ class Entities(EntityHistory, Generic[T]):
         self._shape: Shape[T] = Shape(kind)
 
     async def create(self, document: T | bytes, *, ident: str | None = None, about: About = NOTHING_SAID) -> Written:
-        """A new entity, its id made up unless given; raises PreconditionFailed when it exists."""
+        """A new entity, its id made up unless given; raises PreconditionFailed when it exists.
+
+        Where one with this id was deleted, its history goes on.
+        """
         headers = JSON | about.headers()
         if ident is None:
             answer = self.call("POST", self._all, body=self._shape.encode(document), headers=headers)
@@ -152,7 +156,7 @@ class Entities(EntityHistory, Generic[T]):
             return Page(
                 entities=[self._listed(one) for one in found.entities],
                 next=found.next,
-                count=found.count,
+                count=None if found.count is UNSET else found.count,
                 view_position=None if position is None else int(position),
                 stale=answer.headers.get("Eskit-View-Stale") == "true",
             )
@@ -171,7 +175,7 @@ class Entities(EntityHistory, Generic[T]):
             for entity in page.entities:
                 yield entity
 
-    async def ids(self, wanted: Query = EVERYTHING, *, limit: int = 1000) -> AsyncIterator[Listed]:
+    async def ids(self, wanted: Query = EVERYTHING, *, limit: int = 1000) -> AsyncIterator[ListedEntity]:
         """Of every entity of a list the id, version and times, without documents."""
         cursor: str | None = None
         while True:
@@ -194,8 +198,8 @@ class Entities(EntityHistory, Generic[T]):
                 deleted="Eskit-Deleted" in answer.headers,
             )
 
-    def _listed(self, one: Listed) -> Entity[T]:
-        body = bytes(one.document)
+    def _listed(self, one: ListedEntity) -> Entity[T]:
+        body = b"" if one.document is UNSET else bytes(one.document)
         return Entity(
             id=one.id,
             version=one.version,

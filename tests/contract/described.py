@@ -35,7 +35,7 @@ CHECKS = [
 
 @schemathesis.serializer("application/x-ndjson")
 def lines(_: Any, value: Any) -> Any:
-    """What is sent, on a line of its own and once more without an end."""
+    """One line with its end, and once more without."""
     return (json.dumps(value) + "\n" + json.dumps(value)).encode()
 
 
