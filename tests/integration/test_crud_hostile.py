@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 
 import pytest
+from yarl import URL
 
 from eskit.settings import Settings
 from tests.integration.crud_calls import Crud, crud_service, path
@@ -104,3 +106,17 @@ async def test_a_merge_patch_deeper_than_any_document_or_wider_than_the_limit(cr
         reply = await crud.patch("v", patch)
         assert (reply.said, reply.json["field"]) == ((422, "patch-failed"), "patch[0]"), patch
     assert (await crud.patch("v", '[{"op":"test","path":"","value":{"list":[1.00]}}]')).json["version"] == 1
+
+
+@pytest.mark.parametrize("header", ["Eskit-Occurred-On", "Eskit-User", "Eskit-Metadata", "Idempotency-Key", "If-Match"])
+async def test_a_header_that_is_not_utf_8(crud: Crud, header: str) -> None:
+    """No client library sends such bytes, so that they come by hand."""
+    url = URL(crud.url)
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    head = f"PUT {path('u')} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n{header}: ".encode()
+    writer.write(head + b"\xed\xa0\x80\xff" + b"\r\nIf-None-Match: *" * (header != "If-Match") + b"\r\n\r\n{}")
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    assert answer.startswith(b"HTTP/1.1 422 ")
+    assert b'"field":"%s"' % header.encode() in answer
