@@ -7,10 +7,7 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
-from eskit.client import Connections, Entities, Query
-from eskit.client.http import segment
+from eskit.client import Connections, Entities, Query, Types
 from examples.git_history.compare import Comparison, Truth
 from examples.git_history.history import Document, entity_id
 from examples.git_history.repository import Repository
@@ -21,17 +18,16 @@ PAGE = 1000
 # What has just been imported must be in the lists.
 PATIENCE_S = 30.0
 # What the searches need, once there are many files.
-INDEXES = (["path"], ["size"])
+INDEXES = ("path", "size")
 
 Files = Entities[dict[str, Any]]
 
 
 async def declare_indexes(crud: Connections, entity_type: str) -> None:
     """Have paths and sizes indexed. Declared again, nothing changes."""
-    for fields in INDEXES:
-        body = msgspec.json.encode({"fields": fields})
-        headers = {"Content-Type": "application/json"}
-        await crud.call("POST", f"/v1/types/{segment(entity_type)}/indexes", body=body, headers=headers)
+    types = Types(crud)
+    for field in INDEXES:
+        await types.declare_index(entity_type, field)
 
 
 async def compare_searches(truth: Truth, entities: Files, seed: int) -> Comparison:

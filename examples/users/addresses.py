@@ -23,6 +23,7 @@ from eskit.client import Connections, Entities, Entity
 from eskit.errors import Deleted, NotFound, PreconditionFailed
 from examples.users.model import WISH_S, EmailTaken, Record, Reservation, Wish, reservation_id
 
+USER = "users.User"
 TRIES = 10
 
 
@@ -30,7 +31,7 @@ class Addresses:
     """Reserve addresses and free them. `wish_s`: how old a wish has to be before somebody else may end it."""
 
     def __init__(self, crud: Connections, wish_s: float = WISH_S) -> None:
-        self.records: Entities[Record] = Entities(crud, "users.User", Record)
+        self.records: Entities[Record] = Entities(crud, USER, Record)
         self._reservations: Entities[Reservation] = Entities(crud, "users.Email", Reservation)
         self._wish_s = wish_s
 

@@ -16,7 +16,7 @@ from eskit.web import bodies, queries
 from eskit.web.answers import Answer
 from eskit.web.app import create_app
 from examples.users.model import NewUser, Record, User, UserChange
-from examples.users.users import Users
+from examples.users.users import Users, declare_indexes
 
 USERS: web.AppKey[Users] = web.AppKey("users", Users)
 JSON = "application/json"
@@ -102,6 +102,7 @@ def users_app(settings: Settings, crud: Connections | None = None) -> web.Applic
             yield
             return
         async with Connections(settings.crud_url) as own:
+            await declare_indexes(own)
             app[USERS] = Users(own)
             yield
 

@@ -5,11 +5,20 @@ from __future__ import annotations
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from eskit.client import Connections, Entity, Page, Query
+from eskit.client import Connections, Entity, Page, Query, Types
 from eskit.errors import Conflict, Deleted, EventIdReused, NotFound, PreconditionFailed
 from eskit.ids import from_key, uuid7
-from examples.users.addresses import Addresses
+from examples.users.addresses import USER, Addresses
 from examples.users.model import WISH_S, EmailTaken, NewUser, Record, UserChange, Wish, same
+
+# What the lists sort and filter by, however many users there are.
+INDEXES = (("last_name",), ("active", "last_name"))
+
+
+async def declare_indexes(crud: Connections) -> None:
+    """Have them built, if nobody has yet."""
+    for fields in INDEXES:
+        await Types(crud).declare_index(USER, *fields)
 
 
 class Users:
