@@ -8,10 +8,9 @@ from typing import Any
 from aiohttp import web
 
 from crud_svc.api import list_resources
-from crud_svc.api.resources import prepare
-from crud_svc.app import DESCRIPTION, OPERATIONS
+from crud_svc.api.resources import ready
+from crud_svc.app import OPERATIONS
 from crud_svc.entities.reading import Reader
-from crud_svc.types.worker_process import WorkerProcess
 from crud_svc.view.in_memory import MemorySearch
 from eskit.settings import Settings
 from eskit.testing.log import Log
@@ -25,14 +24,14 @@ def app_on(log: Log, settings: Settings) -> web.Application:
     """The CRUD service, with its own calls. It takes no snapshots."""
 
     async def opened(app: web.Application) -> AsyncIterator[None]:
-        store, worker = MemoryStore(log, settings), WorkerProcess()
-        prepare(app, store, Reader(MemoryFetcher(log, STATEMENTS), store, _ignore), worker)
-        list_resources.prepare(app)
-        app[list_resources.SEARCH] = MemorySearch(store, settings)
-        yield
-        await worker.close()
+        store = MemoryStore(log, settings)
+        async with ready(app, store, Reader(MemoryFetcher(log, STATEMENTS), store, _ignore)):
+            list_resources.prepare(app)
+            app[list_resources.SEARCH] = MemorySearch(store, settings)
+            yield
 
-    return create_app("crud", settings, routes=OPERATIONS, resources=[opened], description=DESCRIPTION)
+    # It does not describe itself: nobody reads that here, and it would take most of the time to start.
+    return create_app("crud", settings, routes=OPERATIONS, resources=[opened])
 
 
 def _ignore(*_: Any, **__: Any) -> None:

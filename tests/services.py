@@ -62,6 +62,12 @@ class ServiceProcess:
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def pid(self) -> int:
+        """Of the process that runs."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> Self:
         """Start; does not wait for readiness."""
         self._process = subprocess.Popen(self._command, env=self._environ, cwd=ROOT, stderr=self._log, stdout=self._log)

@@ -60,13 +60,12 @@ async def parse_line(content: bytes, beside: Beside, settings: Settings, reader:
     """
     line = decode(content, _line)
     # The same once more, to the letter of its numbers, and refusing what readers would take differently.
-    exact = parse_object(content, "The line", MAX_DEPTH + 1)
+    around = 1 + (patches.AROUND_VALUES if isinstance(line, JsonPatchLine) else 0)
+    exact = parse_object(content, "The line", MAX_DEPTH + around)
     about = _about(line, beside, settings)
     ident = str(about.event_id) if line.id is None else line.id
-    target = Target(
-        names.require_free(names.entity_type(line.type, "type", settings.max_type_bytes - len(f".{RESTORED}")), "type"),
-        names.originator_id(ident, "id", settings.max_id_bytes),
-    )
+    kind = names.entity_type(line.type, "type", settings.max_type_bytes - len(f".{RESTORED}"))
+    target = Target(names.require_free(kind, "type"), names.originator_id(ident, "id", settings.max_id_bytes))
     match line:
         case CreateLine():
             check = partial(preconditions.require_never_deleted, str(target))

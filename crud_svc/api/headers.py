@@ -121,7 +121,7 @@ def _occurred(request: web.Request) -> int | None:
         moment = msgspec.convert(text, datetime)
         micros = times.micros(moment)
         times.rfc3339(micros)  # an offset can lead out of the years that we can say in UTC
-    except (msgspec.ValidationError, TypeError, OverflowError):
+    except (msgspec.ValidationError, TypeError, OverflowError, UnicodeError):
         message = f"{OCCURRED_ON} must be a time with a zone, like 2026-01-31T12:00:00Z"
         raise InvalidRequest(message, field=OCCURRED_ON) from None
     return micros

@@ -57,12 +57,19 @@ class Batch:
         One that is refused fails alone. Raises Unavailable where nothing is stored.
         """
         known = await self.known(writes)
-        run = _Run(self, known)
         chains = _chains(writes, known).values()
+        run = _Run(self, known, await self._states([chain.at_once[0].write for chain in chains if chain.at_once]))
         await _all(run.at_once(chain.at_once) for chain in chains if chain.at_once)
         # Then all the others: what is stored under the same id by now decides about them.
         await _all(run.one_by_one(chain.after) for chain in chains if chain.after)
         return [run.outcomes[number] for number in range(len(writes))]
+
+    async def _states(self, writes: Sequence[Write]) -> dict[Target, State]:
+        targets = [write.target for write in writes if not write.fresh]
+        if len(targets) < 2:
+            return {}
+        async with self.reads:
+            return await self.entities.reader.states(targets)
 
     async def known(self, writes: Iterable[Write]) -> dict[UUID, Stored]:
         """The events that are in the log already, of the writes that have ids of their callers."""
@@ -80,10 +87,12 @@ class Batch:
 class _Run:
     """The writes of one call on their way."""
 
-    def __init__(self, batch: Batch, known: Mapping[UUID, Stored]) -> None:
+    def __init__(self, batch: Batch, known: Mapping[UUID, Stored], states: dict[Target, State]) -> None:
+        """`states`: of some entities, as they were a moment ago."""
         self.outcomes: dict[int, Outcome] = {}
         self._batch = batch
         self._known = known
+        self._states = states
         # Why the database does not answer: who has not asked yet need not wait for the same.
         self._away: Unavailable | None = None
 
@@ -168,6 +177,9 @@ class _Run:
     async def _state(self, write: Write, *, look: bool) -> State:
         if write.fresh and not look:
             return State()
+        state = self._states.pop(write.target, None)
+        if state is not None:
+            return state
         async with self._batch.reads:
             self._require_database()  # others have waited in vain, while this one waited for its turn
             return await self._batch.entities.reader.state(write.target)
@@ -214,6 +226,10 @@ async def _decided(course: Course, lines: Sequence[_Line]) -> list[_Decided]:
     for _, write in lines:
         try:
             found.append(await course.decide(write))
+        except Unavailable as error:
+            # What follows is not to be done before this, which will be sent again.
+            found += [own(error, line.write) for line in lines[len(found) :]]
+            break
         except EskitError as error:
             found.append(error)
     return found

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
-from crud_svc.documents.exact_json import parse_stored
 from crud_svc.documents.state import Fold, State
+from crud_svc.entities.folded import Folded, micros, snapshot
+from crud_svc.entities.reading_many import MANY, fold_many
 from crud_svc.entities.target import Target
 from crud_svc.snapshots.snapshotter import FORMAT, Offer
 from eskit import logs
 from eskit.errors import NotFound, SchemaMismatch
 from eskit.events import Stored
 from eventstore_svc.store import LAST_VERSION, EventStore, Fetcher, Rows
-from eventstore_svc.store.arrays import MICROS_2000
 
 log = logs.get(__name__)
 
@@ -34,14 +34,6 @@ class Place(NamedTuple):
 
 
 NOW = Place()
-
-
-class Folded(NamedTuple):
-    """A state, and what it took to make it: events, and bytes of their payloads."""
-
-    state: State
-    events: int
-    bytes: int
 
 
 class Reader:
@@ -66,6 +58,19 @@ class Reader:
         folded = await self._fold(target, version)
         self._offer(target, *folded, latest=version == LAST_VERSION)
         return folded.state
+
+    async def states(self, targets: Sequence[Target]) -> dict[Target, State]:
+        """The present states of different entities with few queries; of those that are long none is told."""
+        found: dict[Target, State] = {}
+        for start in range(0, len(targets), MANY):
+            try:
+                several = await fold_many(self._fetcher, targets[start : start + MANY])
+            except SchemaMismatch:
+                break  # `state` can do without snapshots
+            for target, folded in several.items():
+                self._offer(target, *folded, latest=True)
+                found[target] = folded.state
+        return found
 
     async def refolded(self, target: Target, version: int = LAST_VERSION) -> State:
         """The state by all events from the first on: no snapshot has a say in it."""
@@ -149,24 +154,14 @@ class _Progress:
         """One page; a snapshot, which has no action, can only be its first row."""
         start = 1 if len(rows) and rows.text(0, 3) is None else 0
         if start:
-            self.fold = Fold.owning(_snapshot(rows))
+            self.fold = Fold.owning(snapshot(rows))
         size = 0
         for row in range(start, len(rows)):
             payload = rows.bytes(row, 4)
             size += len(payload)
-            self.fold.apply(rows.number(row, 0), rows.number(row, 1), _micros(rows, row), rows.text(row, 3), payload)
+            self.fold.apply(rows.number(row, 0), rows.number(row, 1), micros(rows, row), rows.text(row, 3), payload)
         if len(rows):
             self.version = rows.number(len(rows) - 1, 0)
         self.events += len(rows) - start
         self.bytes += size
         self.more = len(rows) - start == PAGE_EVENTS or size >= PAGE_BYTES
-
-
-def _micros(rows: Rows, row: int) -> int:
-    return rows.number(row, 2) + MICROS_2000
-
-
-def _snapshot(rows: Rows) -> State:
-    deleted_at, body = rows.number(0, 5), rows.bytes(0, 4) or None
-    document = parse_stored(body) if body is not None and not deleted_at else None
-    return State(rows.number(0, 0), rows.number(0, 1), _micros(rows, 0), document, body, deleted_at)

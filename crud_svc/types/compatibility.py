@@ -9,9 +9,9 @@ from crud_svc.types.schemas import Schema
 from crud_svc.types.violations import cut
 from eskit.types import Incompatibility, Mode
 
-MAX_LISTED = 50
-
 Direction = Literal["backward", "forward"]
+
+MAX_LISTED = 50
 
 
 _DIRECTIONS: dict[str, tuple[Direction, ...]] = {

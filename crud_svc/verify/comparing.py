@@ -25,9 +25,10 @@ class Difference(NamedTuple):
 class Copies:
     """The copies that a cache keeps, in the order of the streams, one at a time."""
 
-    def __init__(self, of: str, found: AsyncGenerator[Copy, None]) -> None:
-        """`of`: what one of them is called."""
+    def __init__(self, of: str, many: str, found: AsyncGenerator[Copy, None]) -> None:
+        """`of`, `many`: what one of them is called, and several."""
         self.of = of
+        self.many = many
         self.count = 0
         self.next: Copy | None = None
         self._found = found
@@ -41,18 +42,25 @@ class Copies:
         """Compare the copies up to this version, at which the log is."""
         while self.next is not None and self.next.key <= key:
             if self.next.key < key:
-                yield self._without_event(self.next)
+                if found := self.without_event(self.next):
+                    yield found
             elif wrong := difference(log.copy(), self.next):
                 yield Difference(self.of, key, wrong)
             await self.advance()
 
+    def stream_ended(self, _: Log) -> Difference | None:
+        """The log is at the last event of a stream: what a cache ought to have of it, and has not."""
+        return None
+
     async def rest(self) -> AsyncGenerator[Difference, None]:
         """Those behind the last event."""
         while self.next is not None:
-            yield self._without_event(self.next)
+            if found := self.without_event(self.next):
+                yield found
             await self.advance()
 
-    def _without_event(self, copy: Copy) -> Difference:
+    def without_event(self, copy: Copy) -> Difference | None:
+        """The log, as far as it is looked at, has no such version."""
         return Difference(self.of, copy.key, "the log has no such event")
 
 
@@ -65,9 +73,10 @@ async def compare(
     untold = 0
     async for key in log.keys():
         for copies in caches:
-            if copies.next is not None and copies.next.key <= key:
-                async for found in copies.up_to(key, log):
-                    yield found
+            async for found in copies.up_to(key, log):
+                yield found
+            if log.last_of_stream and (missing := copies.stream_ended(log)):
+                yield missing
         untold += 1
         if untold == TELL_EVENTS:
             tell(untold)

@@ -88,21 +88,33 @@ class Log:
         self._scope = scope
         self._fold = Fold()
         self._key = scope.first()
-        self.count = 0
+        self.count = 0  # events so far
+        self.last_of_stream = False
 
     async def keys(self) -> AsyncGenerator[Key, None]:
         """Every version of every entity; `copy` tells its state until the next one is asked for."""
         self._fold, self._key = Fold(), self._scope.first()
+        # One event behind what is read: so it is known whether it is the last of its stream.
+        at: tuple[Rows, int, Key] | None = None
         async for rows in _pages(self._fetcher, "verify_events", self._scope, {}):
             for row in range(len(rows)):
                 key = _key(rows, row)
-                if self._key[:2] != key[:2]:
-                    self._fold = Fold()
-                self._key = key
-                recorded_us = rows.number(row, 4) + MICROS_2000
-                self._fold.apply(key.version, rows.number(row, 3), recorded_us, rows.text(row, 5), rows.bytes(row, 6))
-                self.count += 1
-                yield key
+                if at is not None:
+                    self.last_of_stream = at[2][:2] != key[:2]
+                    yield self._apply(*at)
+                at = rows, row, key
+        if at is not None:
+            self.last_of_stream = True
+            yield self._apply(*at)
+
+    def _apply(self, rows: Rows, row: int, key: Key) -> Key:
+        if self._key[:2] != key[:2]:
+            self._fold = Fold()
+        recorded_us = rows.number(row, 4) + MICROS_2000
+        self._fold.apply(key.version, rows.number(row, 3), recorded_us, rows.text(row, 5), rows.bytes(row, 6))
+        self._key = key
+        self.count += 1
+        return key
 
     def copy(self) -> Copy:
         """What a cache ought to say of this version: as a snapshot of it is written."""

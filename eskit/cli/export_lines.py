@@ -19,7 +19,7 @@ class EntityLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     type: str
     id: str
-    version: int
+    version: int = 0
     position: int = 0
     document: Raw
 

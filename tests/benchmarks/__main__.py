@@ -12,6 +12,7 @@ from tests.benchmarks import (
     consumer,
     delay,
     entity,
+    entity_batch,
     growth,
     lists,
     memory,
@@ -43,7 +44,8 @@ def main() -> None:
     parser.add_argument(
         "which",
         nargs="*",
-        help="append batch reads processes overload offsets relay consumer delay entity lists growth waiting memory",
+        help="append batch reads processes overload offsets relay consumer delay entity entities"
+        " lists growth waiting memory",
     )
     given = parser.parse_args()
     runs: dict[str, Callable[[], None]] = {
@@ -57,6 +59,7 @@ def main() -> None:
         "consumer": lambda: consumer.run(given.rounds, given.events),
         "delay": lambda: delay.run(given.rounds, given.requests // 20),
         "entity": lambda: entity.run(given.rounds, given.requests // 2),
+        "entities": lambda: entity_batch.run(given.rounds, given.requests),
         "lists": lambda: lists.run(given.rounds, given.requests, given.largest),
         "growth": lambda: growth.run(given.rounds, given.requests, given.largest),
         "waiting": lambda: waiting.run(given.rounds),

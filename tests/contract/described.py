@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from typing import Any
 
 import requests
+import schemathesis
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -28,6 +31,12 @@ CHECKS = [
     positive_data_acceptance,
     unsupported_method,
 ]
+
+
+@schemathesis.serializer("application/x-ndjson")
+def lines(_: Any, value: Any) -> Any:
+    """One line with its end, and once more without."""
+    return (json.dumps(value) + "\n" + json.dumps(value)).encode()
 
 
 def wait_for(url: str) -> None:

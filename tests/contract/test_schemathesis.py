@@ -22,19 +22,12 @@ from tests.stack import Postgres
 BATCH = "/v1/events/batch"
 # Of these the schemas say everything. Of the others some of it is in words: which ids, which texts in headers.
 EXACT = {"/v1/events/{event_id}", "/v1/log/head"}
-NDJSON = "application/x-ndjson"
 WAIT_S = 0.05
 DENSE = """
 SELECT count(*), count(*) = max(position) AND count(*) = (SELECT count(*) FROM outbox),
        (SELECT bool_and(n = last) FROM (SELECT count(*) AS n, max(version) AS last FROM events
                                          GROUP BY entity_type, originator_id) AS streams)
   FROM events"""
-
-
-@schemathesis.serializer(NDJSON)
-def lines(_: Any, value: Any) -> Any:
-    """One append, on a line of its own and once more without an end."""
-    return (json.dumps(value) + "\n" + json.dumps(value)).encode()
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 from eskit.settings import Settings
 from eventstore_svc.app import eventstore_app
 from tests.integration.crud_calls import Crud, crud_service
-from tests.services import ROOT, own_log, running
+from tests.services import ROOT, environment, own_log, running
 
 
 class Said(NamedTuple):
@@ -61,3 +62,14 @@ async def logs(config: Settings, count: int = 2) -> AsyncIterator[list[Log]]:
             url = await stack.enter_async_context(running(eventstore_app(own), own, "eventstore_port"))
             found.append(Log(await stack.enter_async_context(crud_service(own)), url))
         yield found
+
+
+async def verify_entities(config: Settings, *arguments: str) -> Said:
+    """`eskit verify entities`."""
+    pipe = asyncio.subprocess.PIPE
+    command = [sys.executable, "-m", "eskit", "verify", "entities", *arguments]
+    environ = os.environ | environment(config)
+    process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe, cwd=ROOT, env=environ)
+    out, err = await process.communicate()
+    assert process.returncode is not None
+    return Said(process.returncode, out, err.decode())

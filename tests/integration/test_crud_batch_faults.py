@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -16,6 +17,7 @@ from eskit.settings import Settings
 from infra.local.postgres import PostgresServer
 from tests import stack
 from tests.integration.crud_batches import BATCH, NDJSON, body_of, create, merge
+from tests.integration.test_eventstore_batch_faults import peak_kib
 from tests.services import ServiceProcess, config_for, processes, running, until
 
 HEAD = f"POST {BATCH} HTTP/1.1\r\nHost: x\r\nContent-Type: {NDJSON}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
@@ -153,6 +155,29 @@ def _position(url: str) -> int:
         row = owner.execute("SELECT coalesce(max(position), 0) FROM eventstore.events").fetchone()
     assert row is not None
     return int(row[0])
+
+
+@pytest.mark.slow
+async def test_a_body_of_any_size_takes_little_memory(config: Settings) -> None:
+    total, text = 12_000, "x" * 10_000
+
+    async def body() -> AsyncIterator[bytes]:
+        for first in range(0, total, 20):
+            yield body_of([create(f"u{n}", {"text": text}) for n in range(first, first + 20)]) + b"\n"
+
+    service = ServiceProcess("crud_svc", config, "crud_port").start()
+    with processes(service):
+        await service.ready()
+        before = peak_kib(service.pid)
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(service.url + BATCH, data=body(), headers={"Content-Type": NDJSON}) as response,
+        ):
+            results = 0
+            async for piece in response.content.iter_any():
+                results += piece.count(b'"status":201')
+        assert results == total
+        assert peak_kib(service.pid) - before < 60 * 1024 < len(text) * total / 1024 / 1.9
 
 
 @pytest.mark.slow

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from eskit.settings import Settings
-from tests.integration.crud_batches import BATCH, NDJSON, create, send
+from tests.integration.crud_batches import BATCH, NDJSON, body_of, create, merge, send
 from tests.integration.crud_calls import Crud, crud_service
+from tests.integration.types_calls import register
 
 
 @pytest.fixture
@@ -35,6 +37,8 @@ MALFORMED: list[tuple[bytes, str, str | None]] = [
     (b'{"op":"create","type":"User","document":' + b'{"a":' * 101 + b"1" + b"}" * 102, "invalid-request",
      "/document" + "/a" * 100),
     (b'{"op":"create","type":"a b","document":{}}', "invalid-request", "type"),
+    (b'{"op":"create","type":"eskit.Type","id":"User","document":{}}', "invalid-request", "type"),
+    (b'{"op":"delete","type":"eskit.Type","id":"User","if_match":"*"}', "invalid-request", "type"),
     (b'{"op":"create","type":"User","id":"","document":{}}', "invalid-request", "id"),
     (b'{"op":"create","type":"User","id":"..","document":{}}', "invalid-request", "id"),
     (b'{"op":"create","type":"User","id":"a\\u0000","document":{}}', "invalid-request", "id"),
@@ -43,6 +47,8 @@ MALFORMED: list[tuple[bytes, str, str | None]] = [
      "occurred_on"),
     (b'{"op":"create","type":"User","document":{},"metadata":{"user":"x"}}', "invalid-request", "user"),
     (b'{"op":"create","type":"User","document":{},"metadata":{"":"x"}}', "invalid-request", "metadata."),
+    (b'{"op":"create","type":"User","document":{},"metadata":{"schema_version":"9"}}', "invalid-request",
+     "metadata.schema_version"),
     (b'{"op":"put","type":"User","id":"a","document":{},"if_match":0}', "invalid-request", "if_match"),
     (b'{"op":"put","type":"User","id":"a","document":{},"if_match":"3"}', "invalid-request", "if_match"),
     (b'{"op":"put","type":"User","id":"a","document":{},"if_match":[]}', "invalid-request", "if_match"),
@@ -82,3 +88,25 @@ async def test_a_batch_that_is_none_is_refused(crud: Crud, query: str, kind: str
 
 async def test_nothing_is_no_lines(crud: Crud) -> None:
     assert await send(crud, b"", b" ", b"") == []
+
+
+async def test_documents_are_held_against_the_schema_of_their_type(crud: Crud) -> None:
+    schema = {"type": "object", "properties": {"age": {"type": "integer"}}, "required": ["age"]}
+    assert (await register(crud, schema)).status == 201
+    results = await send(
+        crud,
+        create("u1", {"age": 1}),
+        create("u2", {"age": "x"}),
+        merge("u1", {"age": None}, 1),
+        merge("u1", {"age": 2}, 1),
+        create("o1", {"any": "thing"}, kind="Order"),
+    )
+    assert [r["status"] for r in results] == [201, 422, 422, 200, 201]
+    assert results[1]["problem"]["code"] == "schema-violated"
+    assert results[1]["problem"]["violations"]
+    versions = {e.originator_id: json.loads(e.metadata).get("schema_version") for e in await crud.events()}
+    assert (versions["u1"], versions["o1"]) == ("1", None)
+    atomic = await crud.call("POST", f"{BATCH}?atomic=true", body_of([create("u3", {"age": 3}), create("u4", {})]),
+                             Content_Type=NDJSON)  # fmt: skip
+    assert (*atomic.said, atomic.json["line"]) == (422, "schema-violated", 2)
+    assert (await crud.get("u3")).status == 404

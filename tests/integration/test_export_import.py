@@ -199,7 +199,7 @@ async def test_lines_that_are_wrong_are_told_and_the_others_stored(both: list[Lo
     assert [one.split(":")[1].strip() for one in said.err.splitlines()[:-1]] == [
         "line 2", "line 5", "line 6", "line 7", "line 8"
     ]  # fmt: skip
-    assert "missing required field `version`" in said.err
+    assert "missing required field `document`" in said.err
     assert said.err.endswith("eskit: 3 stored, 5 refused\n")
     assert (await both[0].run("import", tmp_path / "missing")).code == 1
     assert (await both[0].run("import", keep(tmp_path, b""))).err == "eskit: nothing has changed: no lines\n"
