@@ -13,7 +13,7 @@ from crud_svc.types.facts import Facts, equal
 from crud_svc.types.keywords import RULES, opaque
 from crud_svc.types.schemas import Schema, reference
 
-MAX_STEPS = 60_000  # compared pieces, before it cannot be told: about a second
+MAX_STEPS = 100_000  # compared pieces, before it cannot be told: about a second
 STEPS_OF_A_PART = 20
 
 # Keywords that a draft does not know, or knows as mere comments.
@@ -62,7 +62,7 @@ class Containment:
         if key in self._known:
             return self._known[key]
         if not self.steps.take(STEPS_OF_A_PART):
-            return [Problem(wanted, "cannot-tell", "the two schemas are too large to be compared")]
+            return [_too_large(wanted)]
         before = len(self._known)
         self._known[key] = []
         found = self._compared(tuple(given), wanted)
@@ -80,6 +80,8 @@ class Containment:
         wide = self._conjuncts(self.wide, (wanted,))
         if wide is None:
             return [Problem(wanted, "stricter", "takes no value at all here")]
+        if not self.steps.take(len(narrow) * len(wide) + sum(map(_entries, (*narrow, *wide)))):
+            return [_too_large(wanted)]
         found = [problem for conjunct in wide for problem in self._demanded(given, narrow, conjunct)]
         if found and self._branch_by_branch(given, narrow, wanted):
             return []
@@ -109,9 +111,12 @@ class Containment:
     def _conjuncts(self, schema: Schema, places: Sequence[str]) -> list[Conjunct] | None:
         """The objects that all apply; None where one of them takes nothing."""
         found: list[Conjunct] = []
-        waiting = list(places)
+        waiting, seen = list(places), set[str]()
         while waiting:
-            place = waiting.pop(0)
+            place = waiting.pop()
+            if place in seen:
+                continue
+            seen.add(place)
             view = schema.parts[place].schema
             if view is False:
                 return None
@@ -145,3 +150,12 @@ class Containment:
             one, other = self.narrow.parts.get(place), self.wide.parts.get(place)
             self._same_parts[place] = one is not None and other is not None and self.same(one.schema, other.schema)
         return self._same_parts[place]
+
+
+def _too_large(place: str) -> Problem:
+    return Problem(place, "cannot-tell", "the two schemas are too large to be compared")
+
+
+def _entries(one: Conjunct) -> int:
+    """What its keywords list: values, names, members."""
+    return sum(len(value) for value in one.view.values() if isinstance(value, (list, dict)))

@@ -11,6 +11,9 @@ from crud_svc.types.asking import Asked, Conjunct, Problem
 from crud_svc.types.facts import NUMBERS, TYPES, Bound, equal, exact, types_of
 from crud_svc.types.inside import array_rule, names_rule, others_rule, patterns_rule, properties_rule
 
+# Of listed values that are no texts, each with each.
+MAX_VALUES_COMPARED = 40_000
+
 Rule = Callable[[Asked], Iterator[Problem]]
 
 
@@ -43,7 +46,13 @@ def _values(asked: Asked) -> Iterator[Problem]:
         if asked.facts.values is None:
             yield asked.stricter(keyword, "takes listed values only")
             continue
-        missing = [value for value in asked.facts.values if not any(equal(value, one) for one in taken)]
+        texts = {value for value in taken if isinstance(value, str)}
+        others = [value for value in taken if not isinstance(value, str)]
+        asking = [value for value in asked.facts.values if not (isinstance(value, str) and value in texts)]
+        if len(asking) * len(others) > MAX_VALUES_COMPARED:
+            yield asked.unclear(keyword, "lists too many values to be compared")
+            continue
+        missing = [value for value in asking if not any(equal(value, one) for one in others)]
         if missing:
             yield asked.stricter(keyword, f"does not take {shown(encode(missing[0]).decode())}")
 
@@ -121,8 +130,8 @@ def _required(asked: Asked) -> Iterator[Problem]:
 def _dependent(asked: Asked) -> Iterator[Problem]:
     said = asked.facts.all("dependentRequired")
     for name, wanted in asked.wide.view["dependentRequired"].items():
-        have = {*asked.facts.required, *chain.from_iterable(one.get(name, ()) for one in said)}
-        if missing := [one for one in wanted if one not in have and one != name]:
+        have = set(chain.from_iterable(one.get(name, ()) for one in said)) | {name}
+        if missing := [one for one in wanted if one not in have and one not in asked.facts.required]:
             yield asked.stricter("dependentRequired", f"requires {shown(missing[0])} where there is {shown(name)}")
 
 

@@ -81,8 +81,8 @@ def read(document: dict[str, Any], at: str = "/schema") -> Schema:
         for target in part.beside:
             if target not in walk.parts:
                 raise _refused(f"{at}{place}/$ref", f"$ref leads to {shown('#' + target)}, where no schema stands")
-    weight = 0 if walk.unevaluated else _weight(walk.parts, at)
-    return Schema(document, text, draft, walk.parts, weight, walk.patterns)
+    weight = _weight(walk.parts, at)  # which also refuses
+    return Schema(document, text, draft, walk.parts, 0 if walk.unevaluated else weight, walk.patterns)
 
 
 def reference(schema: Any) -> str | None:

@@ -163,6 +163,30 @@ def test_large_schemas_end_in_cannot_tell_and_not_in_a_long_wait() -> None:
     assert containment.steps.left < MAX_STEPS / 2
 
 
+def test_parts_that_apply_many_times_are_looked_at_once() -> None:
+    def schema(of: str) -> dict[str, Any]:
+        parts: dict[str, Any] = {f"p{n}": {"allOf": [{"$ref": f"#/$defs/p{n + 1}"}] * 2} for n in range(14)}
+        return {"$defs": parts | {"p14": {"type": of}}, "$ref": "#/$defs/p0"}
+
+    containment = Containment(read(schema("integer")), read(schema("number")))
+    assert containment.problems() == []
+    assert containment.steps.left > MAX_STEPS / 2
+
+
+def test_long_lists_of_values_are_compared_or_cannot_be_told() -> None:
+    words, numbers = [f"w{n}" for n in range(5000)], [*range(5000)]
+    assert incompatibilities(read({"enum": words[1:]}), read({"enum": words}), "backward") == []
+    [missing] = incompatibilities(read({"enum": words}), read({"enum": words[1:]}), "backward")
+    assert (missing.pointer, missing.reason) == ("/enum", "stricter")
+    [found] = incompatibilities(read({"enum": numbers[1:]}), read({"enum": numbers}), "backward")
+    assert (found.pointer, found.reason) == ("/enum", "cannot-tell")
+
+
+def test_schemas_of_too_many_parts_that_apply_at_once_cannot_be_told() -> None:
+    one, other = ({"allOf": [{"type": of, "maxItems": n} for n in range(1500)]} for of in ("array", "string"))
+    assert "cannot-tell" in {problem.reason for problem in Containment(read(one), read(other)).problems()}
+
+
 @pytest.mark.parametrize("draft", schemas.DRAFTS)
 def test_compatible_means_that_every_document_is_taken(draft: str) -> None:
     random = Random(draft)

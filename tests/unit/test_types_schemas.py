@@ -122,6 +122,12 @@ def test_a_circle_on_the_same_value_is_refused_and_one_into_the_value_is_a_recur
     assert read({"properties": {"child": {"$ref": "#"}}}).weight == 0
 
 
+@pytest.mark.parametrize("more", [{}, {"unevaluatedProperties": False}, {"properties": {"a": {"$ref": "#"}}}])
+def test_neither_circles_nor_too_many_uses_hide_behind_a_schema_that_has_no_weight(more: dict[str, Any]) -> None:
+    assert "leads back to itself" in refusal({"$defs": {"a": more, "b": {"$ref": "#/$defs/b"}}})[1]
+    assert "used too often" in refusal({**doubling(30), "additionalProperties": more})[1]
+
+
 def test_what_looks_around_itself_has_no_weight_that_counts() -> None:
     assert read({"unevaluatedProperties": False}).weight == 0
     assert read({"properties": {"unevaluatedItems": {}}}).weight > 0
