@@ -39,7 +39,7 @@ env: $(READY) ## print how to reach the running stack, as export lines: eval "$(
 bench: $(READY) ## measure, on servers of their own
 	@$(PY) -m tests.benchmarks $(ARGS)
 
-fuzz: $(READY) ## send odd requests to an event store of its own (ARGS="--requests 100000 --seed 2")
+fuzz: $(READY) ## send odd requests to a service of its own (ARGS="--service crud --requests 100000 --seed 2")
 	@$(PY) -m tests.fuzz $(ARGS)
 
 faults: $(READY) ## kill consumers 200 times under load, poison their events; some six minutes (ARGS="--kills 20 --seed 2")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -64,3 +64,23 @@ class Blame(msgspec.Struct, frozen=True):
 
     version: int
     fields: list[BlamedField]
+
+
+class ListedEntity(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An entity of a list. Times are RFC 3339, UTC."""
+
+    id: str
+    version: int
+    position: int
+    created_at: str
+    modified_at: str
+    deleted: bool = False
+    document: Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "object"})] | UnsetType = UNSET
+
+
+class ListAnswer(msgspec.Struct, frozen=True):
+    """A page. `next`: the cursor of the next one, null at the end."""
+
+    entities: list[ListedEntity]
+    next: str | None
+    count: int | UnsetType = UNSET

@@ -7,7 +7,12 @@ from typing import Any, Literal
 import msgspec
 
 Mode = Literal["none", "backward", "forward", "full"]
-"""With which documents a new schema has to agree: with those of the present one, of readers by it, both, none."""
+"""What a new version of a schema must be towards the present one.
+
+`backward`: it takes every document that the present one takes, so that what is stored stays valid. `forward`: the
+present one takes every document that it takes, so that readers who know the present one can read what comes.
+`full`: both.
+"""
 
 
 class TypeAnswer(msgspec.Struct, frozen=True):
@@ -79,12 +84,15 @@ class Checked(msgspec.Struct, frozen=True):
     incompatibilities: list[Incompatibility]
 
 
+IndexState = Literal["ready", "waiting", "unknown"]
+
+
 class IndexAnswer(msgspec.Struct, frozen=True):
     """A declared index. `waiting`: it is not built yet; `unknown`: the entity view does not say."""
 
     name: str
     fields: list[str]
-    state: Literal["ready", "waiting", "unknown"]
+    state: IndexState
 
 
 class IndexesAnswer(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ from eskit.settings import Settings
 from eskit.testing.log import Log
 from eskit.web.app import create_app
 from eventstore_svc.api.resources import STORE, feed, stop_readers
-from eventstore_svc.app import DESCRIPTION, OPERATIONS
+from eventstore_svc.app import OPERATIONS
 from eventstore_svc.store.memory import MemoryStore
 
 
@@ -21,6 +21,7 @@ def app_on(log: Log, settings: Settings) -> web.Application:
         app[STORE] = MemoryStore(log, settings)
         yield
 
-    app = create_app("eventstore", settings, routes=OPERATIONS, resources=[opened, feed], description=DESCRIPTION)
+    # It does not describe itself: nobody reads that here, and it would take most of the time to start.
+    app = create_app("eventstore", settings, routes=OPERATIONS, resources=[opened, feed])
     app.on_shutdown.append(stop_readers)
     return app

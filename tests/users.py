@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from itertools import pairwise
 from typing import Any
+
+import aiohttp
 
 from eskit.client import Connections, EventStore
 from eskit.client.event_types import Wanted
@@ -13,9 +16,11 @@ from eskit.client.http import Answer
 from eskit.errors import EskitError
 from eskit.testing import InProcess
 from examples.users.addresses import Addresses
+from examples.users.app import users_app
 from examples.users.model import NewUser
 from examples.users.users import Users
 from tests.clients import Services
+from tests.services import config_for, running
 
 CALLS = range(1, 12)
 """No operation makes more calls."""
@@ -106,3 +111,20 @@ async def outcome(work: Awaitable[Any]) -> Any:
         return await work
     except (EskitError, DiedError) as error:
         return error
+
+
+@asynccontextmanager
+async def in_process_app(services: InProcess) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
+    """The example's own service on these; `await call(method, path, body)` is the JSON of its answer."""
+    config = config_for("")
+    async with (
+        running(users_app(config, services.crud), config, "crud_port") as url,
+        aiohttp.ClientSession() as session,
+    ):
+
+        async def call(method: str, path: str, body: Any = None) -> Any:
+            async with session.request(method, url + path, json=body) as answer:
+                assert answer.status < 300, await answer.text()
+                return await answer.json()
+
+        yield call

@@ -29,7 +29,7 @@ from crud_svc.documents.exact_json import MAX_DEPTH, parse_object
 from crud_svc.documents.state import RESTORED
 from crud_svc.entities import preconditions, writes
 from crud_svc.entities.reading import Reader
-from crud_svc.entities.target import SCHEMA_VERSION, About, Target, document_limit, too_large
+from crud_svc.entities.target import About, Target, document_limit, require_own_words, too_large
 from crud_svc.entities.writes import Given, Write
 from eskit import ids, names, times
 from eskit.errors import EskitError, InvalidRequest, PreconditionRequired
@@ -60,7 +60,8 @@ async def parse_line(content: bytes, beside: Beside, settings: Settings, reader:
     """
     line = decode(content, _line)
     # The same once more, to the letter of its numbers, and refusing what readers would take differently.
-    exact = parse_object(content, "The line", MAX_DEPTH + 1)
+    around = 1 + (patches.AROUND_VALUES if isinstance(line, JsonPatchLine) else 0)
+    exact = parse_object(content, "The line", MAX_DEPTH + around)
     about = _about(line, beside, settings)
     ident = str(about.event_id) if line.id is None else line.id
     kind = names.entity_type(line.type, "type", settings.max_type_bytes - len(f".{RESTORED}"))
@@ -157,9 +158,7 @@ def _event_id(key: str | None) -> UUID:
 def _metadata(line: LineIn, event_id: UUID, beside: Beside, settings: Settings) -> dict[str, str]:
     """What the headers say a gateway may have set: a line must not overrule it."""
     require_small(line.metadata, "metadata", settings)
-    if SCHEMA_VERSION in line.metadata:
-        field = f"metadata.{SCHEMA_VERSION}"
-        raise InvalidRequest(f"{field} is for this service to say", field=field)
+    require_own_words(line.metadata, "metadata")
     own = {"user": line.user, "correlation_id": line.correlation_id, "causation_id": line.causation_id}
     for key, value in own.items():
         if key in line.metadata or (value is not None and len(value) > settings.max_metadata_value):

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from crud_svc.documents.exact_json import parse_object
 from crud_svc.documents.state import RESTORED
-from crud_svc.entities.target import SCHEMA_VERSION, About, Target, document_limit, too_large
+from crud_svc.entities.target import About, Target, document_limit, require_own_words, too_large
 from eskit import ids, names, times
 from eskit.errors import EskitError, InvalidRequest
 from eskit.web import bodies
@@ -109,8 +109,7 @@ def _more_metadata(request: web.Request) -> dict[str, str]:
         # Not both: what a gateway says in a header must not be overruled by what a client says.
         if header := _OWN_HEADER.get(key):
             raise InvalidRequest(f"{METADATA}: {key} has a header of its own, {header}", field=METADATA)
-    if SCHEMA_VERSION in found:
-        raise InvalidRequest(f"{METADATA}: {SCHEMA_VERSION} is for this service to say", field=METADATA)
+    require_own_words(found, METADATA)
     return found
 
 
@@ -122,7 +121,7 @@ def _occurred(request: web.Request) -> int | None:
         moment = msgspec.convert(text, datetime)
         micros = times.micros(moment)
         times.rfc3339(micros)  # an offset can lead out of the years that we can say in UTC
-    except (msgspec.ValidationError, TypeError, OverflowError):
+    except (msgspec.ValidationError, TypeError, OverflowError, UnicodeError):
         message = f"{OCCURRED_ON} must be a time with a zone, like 2026-01-31T12:00:00Z"
         raise InvalidRequest(message, field=OCCURRED_ON) from None
     return micros

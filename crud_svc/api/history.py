@@ -61,10 +61,14 @@ class DiffQuery(msgspec.Struct, kw_only=True, rename={"from_": "from"}):
 
 async def get_history(request: web.Request) -> Answer:
     """The events of an entity, with the fields each one changed. Also of a deleted one."""
-    query = queries.parse(request, HistoryQuery)
-    wanted = Wanted(query.from_version, query.limit, query.direction == "forward", _pointer(query.field))
+    wanted = part(queries.parse(request, HistoryQuery))
     page = await history(request.app[ENTITIES].reader, headers.target(request), wanted)
     return Answer(encode(page), content_type=JSON)
+
+
+def part(query: HistoryQuery) -> Wanted:
+    """The part of a history that a query asks for; raises InvalidRequest."""
+    return Wanted(query.from_version, query.limit, query.direction == "forward", _pointer(query.field))
 
 
 async def get_blame(request: web.Request) -> Answer:

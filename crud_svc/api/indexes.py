@@ -6,7 +6,6 @@ A declaration is an event, so it outlives the view, and every view that is built
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
 
 import msgspec
 from aiohttp import web
@@ -28,6 +27,7 @@ from eskit.errors import Conflict, InvalidRequest, NotFound, Unavailable, Versio
 from eskit.events import Stored
 from eskit.ids import uuid7
 from eskit.names import EventType
+from eskit.types import IndexAnswer, IndexesAnswer, IndexState
 from eskit.web import bodies, queries
 from eskit.web.answers import Answer
 from eskit.web.operations import JSON, Content, Operation
@@ -36,23 +36,6 @@ from eventstore_svc.store import EventStore, NewEvent
 TRIES = 10
 PAGE_EVENTS = 1000
 PATH = "/v1/types/{entity_type}/indexes"
-
-State = Literal["ready", "waiting", "unknown"]
-
-
-class IndexAnswer(msgspec.Struct):
-    """A declared index. `waiting`: it is not built yet; `unknown`: the entity view does not say."""
-
-    name: str
-    fields: list[str]
-    state: State
-
-
-class IndexesAnswer(msgspec.Struct):
-    """The declared indexes of a type."""
-
-    indexes: list[IndexAnswer]
-
 
 _decoder = msgspec.json.Decoder(Declaration)
 
@@ -94,7 +77,7 @@ async def drop_index(request: web.Request) -> Answer:
     return Answer(status=204)
 
 
-def _answer(found: dict[str, Index], state: Callable[[Index], State]) -> Answer:
+def _answer(found: dict[str, Index], state: Callable[[Index], IndexState]) -> Answer:
     indexes = [IndexAnswer(name, index.texts, state(index)) for name, index in found.items()]
     return bodies.json_response(IndexesAnswer(indexes))
 

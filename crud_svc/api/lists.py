@@ -18,6 +18,7 @@ from crud_svc.view.keys import MISSING
 from crud_svc.view.listing import Entity, Listing, Page
 from crud_svc.view.past import past
 from eskit import names, times
+from eskit.entities import ListAnswer, ListedEntity
 from eskit.errors import IndexNeeded, InvalidRequest
 from eskit.web import bodies, queries
 from eskit.web.answers import Answer
@@ -67,26 +68,6 @@ class ListQuery(msgspec.Struct, kw_only=True):
         ]
         | None
     ) = None
-
-
-class ListedEntity(msgspec.Struct, omit_defaults=True):
-    """An entity of a list."""
-
-    id: str
-    version: int
-    position: int
-    created_at: str
-    modified_at: str
-    deleted: bool = False
-    document: Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "object"})] | UnsetType = UNSET
-
-
-class ListAnswer(msgspec.Struct):
-    """A page. `next`: the cursor of the next one, null at the end."""
-
-    entities: list[ListedEntity]
-    next: str | None
-    count: int | UnsetType = UNSET
 
 
 async def list_entities(request: web.Request) -> Answer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated
 
 from aiohttp import web
@@ -35,20 +36,30 @@ TYPE_PATH = "/v1/entities/{entity_type}"
 ENTITY_PATH = f"{TYPE_PATH}/{{id:[^/]+}}"
 
 
+@asynccontextmanager
+async def ready(app: web.Application, store: EventStore, reader: Reader) -> AsyncIterator[None]:
+    """What the calls need, over a log and what reads entities from it."""
+    limit_bytes, worker = app[bodies.SETTINGS].max_event_bytes, WorkerProcess()
+    validators = Validators(reader, worker)
+    app[STORE] = store
+    app[ENTITIES] = Entities(store, reader, limit_bytes, validators)
+    # Schemas are held against their drafts, and not against schemas.
+    app[TYPES] = Types(store, Entities(store, reader, limit_bytes), validators, worker)
+    app[DRY_RUNS] = DryRuns(store, reader)
+    app[BATCH] = Batch(app[ENTITIES], store)
+    try:
+        yield
+    finally:
+        await worker.close()
+
+
 async def opened(app: web.Application) -> AsyncIterator[None]:
     """The log, the database, and what works beside the calls."""
     settings = app[bodies.SETTINGS]
     async with open_event_store(settings, "eskit crud") as store, database.open_pool(settings) as pool:
         snapshotter = Snapshotter(pool, app[health.REGISTRY])
-        reader, worker = Reader(Fetcher(pool, "crud_svc"), store, snapshotter.offer), WorkerProcess()
-        validators, limit_bytes = Validators(reader, worker), settings.max_event_bytes
-        app[STORE] = store
-        app[ENTITIES] = Entities(store, reader, limit_bytes, validators)
-        app[TYPES] = Types(store, Entities(store, reader, limit_bytes), validators, worker)
-        app[DRY_RUNS] = DryRuns(store, reader)
-        app[BATCH] = Batch(app[ENTITIES], store)
         beside = asyncio.create_task(snapshotter.run())
-        yield
-        await worker.close()
+        async with ready(app, store, Reader(Fetcher(pool, "crud_svc"), store, snapshotter.offer)):
+            yield
         beside.cancel()
         await asyncio.gather(beside, return_exceptions=True)

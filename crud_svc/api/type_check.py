@@ -7,28 +7,16 @@ from aiohttp import web
 
 from crud_svc.api.resources import DRY_RUNS, TYPES
 from crud_svc.api.types import EXAMPLE, TYPE_PATH, TypeIn, body
-from crud_svc.types.compatibility import Incompatibility
-from crud_svc.types.dry_run import Tally, Violating
+from crud_svc.types.dry_run import Tally
 from crud_svc.types.validators import Validator
 from eskit import names
 from eskit.errors import Overloaded
+from eskit.types import Checked, Incompatibility
 from eskit.web import bodies, queries
 from eskit.web.connection import connection_of
 from eskit.web.context import WAITS
 from eskit.web.operations import JSON, NDJSON, Content, Operation
 from eskit.web.streamed import streamed
-
-
-class Checked(msgspec.Struct, frozen=True):
-    """What a schema would mean: entities looked at, those that violate it, the first 20 of these.
-
-    `incompatibilities` with the type's present schema: with any, putting it would be refused.
-    """
-
-    checked: int
-    violating: int
-    first: list[Violating]
-    incompatibilities: list[Incompatibility]
 
 
 class Progress(msgspec.Struct, frozen=True):

@@ -10,13 +10,12 @@ from msgspec import Meta
 
 from crud_svc.api import headers, preconditions
 from crud_svc.api.entities import ABOUT, BASED_ON, SENT
-from crud_svc.api.history import HistoryQuery
+from crud_svc.api.history import HistoryQuery, part
 from crud_svc.api.resources import TYPES, Version
 from crud_svc.documents.exact_json import encode, parse_object
 from crud_svc.documents.state import CREATED
-from crud_svc.entities.history import Wanted, history
+from crud_svc.entities.history import history
 from crud_svc.types import records, schemas
-from crud_svc.types.compatibility import Mode
 from crud_svc.types.records import Record
 from crud_svc.types.types import Change
 from eskit import names, times
@@ -33,6 +32,7 @@ from eskit.errors import (
     TooLarge,
     VersionConflict,
 )
+from eskit.types import Mode, TypeAnswer, TypesPage, TypeWritten
 from eskit.web import bodies, queries
 from eskit.web.answers import Answer
 from eskit.web.etags import IF_NONE_MATCH, etag, unchanged
@@ -54,32 +54,6 @@ class TypeIn(msgspec.Struct, forbid_unknown_fields=True):
 
     schema: Annotated[dict[str, Any], _ANY_OBJECT]
     compatibility: Mode | None = None
-
-
-class TypeAnswer(msgspec.Struct, frozen=True):
-    """A version of a type. `recorded_at`: when it was stored."""
-
-    type: str
-    version: int
-    compatibility: Mode
-    schema: dict[str, Any]
-    position: int
-    recorded_at: str
-
-
-class TypesPage(msgspec.Struct, frozen=True):
-    """Types in the order of their names; `next` is the `after` of the next page, null at the end."""
-
-    types: list[TypeAnswer]
-    next: str | None
-
-
-class TypeWritten(msgspec.Struct, frozen=True):
-    """Where a type stands after a write; `position` is that of its last event in the log."""
-
-    type: str
-    version: int
-    position: int
 
 
 class PutQuery(msgspec.Struct, kw_only=True):
@@ -148,10 +122,9 @@ async def list_types(request: web.Request) -> Answer:
 
 async def get_type_history(request: web.Request) -> Answer:
     """The versions of a type: who made them, when, and what each changed."""
-    query = queries.parse(request, HistoryQuery)
-    target = records.target(_name(request))
-    wanted = Wanted(query.from_version, query.limit, query.direction == "forward", query.field)
-    return Answer(encode(await history(request.app[TYPES].reader, target, wanted)), content_type=JSON)
+    wanted = part(queries.parse(request, HistoryQuery))
+    found = await history(request.app[TYPES].reader, records.target(_name(request)), wanted)
+    return Answer(encode(found), content_type=JSON)
 
 
 async def body(request: web.Request) -> TypeIn:

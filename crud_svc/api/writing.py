@@ -14,7 +14,7 @@ from crud_svc.api.history import at_version
 from crud_svc.api.reading import of_state
 from crud_svc.api.resources import ENTITIES, Version
 from crud_svc.documents import patches
-from crud_svc.documents.exact_json import parse, parse_object
+from crud_svc.documents.exact_json import MAX_DEPTH, parse, parse_object
 from crud_svc.documents.state import CREATED
 from crud_svc.entities import writes
 from crud_svc.entities.entities import Written
@@ -91,7 +91,7 @@ async def patch_entity(request: web.Request) -> Answer:
         # Any other JSON value as a merge patch would replace the document by something that is none.
         merge = parse_object(text, "The merge patch")
         return await _write(request, writes.merge(target, about, wanted, merge, limit_bytes))
-    operations = patches.operations(parse(text, "The JSON Patch"))
+    operations = patches.operations(parse(text, "The JSON Patch", MAX_DEPTH + patches.AROUND_VALUES))
     return await _write(request, writes.patch(target, about, wanted, operations, limit_bytes))
 
 

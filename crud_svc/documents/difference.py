@@ -124,8 +124,10 @@ def as_text(old: Document, new: Document) -> str:
 
 
 def _line(change: Change) -> str:
+    # A key may have line ends, and what it says after them must not look like a change of its own.
+    path = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in change.path)
     if change.old is UNSET:
-        return f"+ {change.path}: {encode(change.new).decode()}\n"
+        return f"+ {path}: {encode(change.new).decode()}\n"
     if change.new is UNSET:
-        return f"- {change.path}: {encode(change.old).decode()}\n"
-    return f"~ {change.path}: {encode(change.old).decode()} → {encode(change.new).decode()}\n"
+        return f"- {path}: {encode(change.old).decode()}\n"
+    return f"~ {path}: {encode(change.old).decode()} → {encode(change.new).decode()}\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
@@ -98,6 +99,8 @@ def _float(text: str) -> Number:
     return Number(text)
 
 
+# As an integer; dates and UUIDs have it in front of more digits.
+_MINUS_ZERO = re.compile(rb"-0(?![0-9.eE])")
 _fast = msgspec.json.Decoder(float_hook=_float).decode
 _careful, _telling = _decoder(_refuse), _decoder(_Fault)
 # What the fast way may raise, whatever is wrong.
@@ -120,7 +123,7 @@ def parse_stored(text: bytes, levels: int = MAX_DEPTH) -> Any:
     """The same for what the log has, where nobody is told what is wrong: raises one of REFUSED."""
     # The fast decoder loses the text of one integer, and the first of two like members: then what it has read has
     # fewer quotes than the text, unless some of those are written as escapes.
-    if b"-0" in text or b"\\u0022" in text:
+    if (b"-0" in text and _MINUS_ZERO.search(text)) or b"\\u0022" in text:
         return _parse_slowly(text, "It", levels)
     value = _fast(text)
     if encode(value).count(b'"') != text.count(b'"'):

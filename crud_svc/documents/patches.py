@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
+from copy import copy
 from typing import Any
 
 import jsonpatch
@@ -12,6 +12,8 @@ from crud_svc.documents.exact_json import MAX_DEPTH, depth, encode
 from eskit.errors import InvalidRequest, PatchFailed, TooLarge
 
 MAX_OPERATIONS = 1000
+# [{"value": …}]: the levels of a patch around values of the document.
+AROUND_VALUES = 2
 
 _REFUSED = (jsonpatch.JsonPatchException, JsonPointerException)
 _KINDS = {"add", "remove", "replace", "move", "copy", "test"}
@@ -55,9 +57,11 @@ def _wrong(operation: Any) -> str | None:
 def apply(document: dict[str, Any], patch: list[dict[str, Any]], most_bytes: int) -> Any:
     """A new document with the operations applied in order, all or none; `most_bytes` bounds what they handle together.
 
-    Raises PatchFailed or TooLarge that names the operation.
+    What no operation touches is shared with the document, which stays as it is. Raises PatchFailed or TooLarge that
+    names the operation.
     """
-    result: Any = deepcopy(document)
+    result: Any = document
+    own: set[int] = set()
     handled_bytes = 0
     for index, operation in enumerate(patch):
         at = f"patch[{index}]"
@@ -66,10 +70,51 @@ def apply(document: dict[str, Any], patch: list[dict[str, Any]], most_bytes: int
             if handled_bytes > most_bytes:
                 message = f"{at}: the operations up to here add, copy and move more than {most_bytes} bytes"
                 raise TooLarge(message, field=at, limit=most_bytes)
-            result = jsonpatch.JsonPatch([operation]).apply(result, in_place=True)
+            for step in _steps(result, operation):
+                if step["op"] != "test":
+                    result = _opened(result, JsonPointer(step["path"]), own)
+                result = jsonpatch.JsonPatch([step]).apply(result, in_place=True)
         except _REFUSED:
             raise PatchFailed(f"{at}: {_why(operation)}", field=at) from None
     return result
+
+
+def _steps(document: Any, operation: dict[str, Any]) -> list[dict[str, Any]]:
+    """The operation; a move as the two that it is: after the first one the places of an array have new numbers."""
+    if operation["op"] != "move":
+        return [operation]
+    source, path = JsonPointer(operation["from"]), JsonPointer(operation["path"])
+    value = source.resolve(document)
+    if isinstance(value, EndOfList) or (path != source and path.contains(source)):
+        raise JsonPointerException("`-` names nothing that could be moved, and nothing moves into a part of itself")
+    if path == source:
+        return []
+    return [{"op": "remove", "path": operation["from"]}, {"op": "add", "path": operation["path"], "value": value}]
+
+
+def _opened(document: Any, pointer: JsonPointer, own: set[int]) -> Any:
+    """The document with the objects and arrays above a place copied, so that it may be changed there.
+
+    `own`: the ids of those that are copies already. One that was let go may give its id to another: but whatever comes
+    into being while a patch is applied is a copy, and may be changed.
+    """
+    holder = [document]
+    parent: Any = holder
+    key: Any = 0
+    for part in pointer.parts:
+        child = parent[key]
+        if not isinstance(child, dict | list):
+            break
+        if id(child) not in own:
+            child = parent[key] = copy(child)
+            own.add(id(child))
+        try:
+            key = JsonPointer.get_part(child, part)
+            child[key]
+        except (JsonPointerException, LookupError, TypeError):
+            break  # there is no such place yet, or at all: that is for the operation to see
+        parent = child
+    return holder[0]
 
 
 def _handled_bytes(document: Any, operation: dict[str, Any], at: str) -> int:

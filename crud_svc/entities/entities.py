@@ -6,10 +6,13 @@ import asyncio
 import random
 from typing import NamedTuple
 
+import msgspec
+
 from crud_svc.documents.exact_json import MAX_DEPTH, identical, parse, parse_object
 from crud_svc.documents.state import AROUND_VALUES, CREATED, DELETED, State, fold
 from crud_svc.entities.reading import Place, Reader
 from crud_svc.entities.recent import Recent
+from crud_svc.entities.target import SCHEMA_VERSION, About
 from crud_svc.entities.writes import Decision, Write
 from crud_svc.types.validators import Validators
 from eskit.errors import (
@@ -26,12 +29,18 @@ from eskit.errors import (
 from eskit.events import Stored
 from eskit.names import EventType
 from eventstore_svc.store import EventStore, NewEvent, Recorded
+from eventstore_svc.store.repeats import TRANSPORT_METADATA
 
 TRIES = 10
 PAUSE_S = 0.002
 
 # What depends on the state of the log, so that the answer to a request that was done before can be among them.
 _REFUSALS = (Conflict, NotFound, Deleted, PreconditionFailed, InvalidRequest, TooLarge)
+
+
+# Of the metadata what is no part of a write: how it came, and what the service has added.
+_NOT_SENT = TRANSPORT_METADATA | {SCHEMA_VERSION}
+_metadata = msgspec.json.Decoder(dict[str, str])
 
 
 class Written(NamedTuple):
@@ -194,7 +203,7 @@ class Entities:
         if (event.entity_type, event.originator_id) == write.target:
             first = event.version == 1
             before = State() if first else await self.reader.state(write.target, Place(event.version - 1))
-            if _decides(write, before, event):
+            if _decides(write, before, event) and _says(write.about, event):
                 return Written(before, event, new=False)
         message = f"The event id {event.event_id} is in the log at position {event.position}, with other content"
         raise EventIdReused(message, field="Idempotency-Key", event_id=event.event_id, position=event.position)
@@ -213,6 +222,15 @@ def _decides(write: Write, before: State, event: Stored) -> bool:
         )
     except EskitError:
         return False
+
+
+def _says(about: About, event: Stored) -> bool:
+    """Whether who and when, which are a part of what is sent, are the same; how it came may differ, as by its trace."""
+    return about.occurred_on_us in {None, event.occurred_on_us} and _content(about.metadata) == _content(event.metadata)
+
+
+def _content(metadata: bytes | str) -> dict[str, str]:
+    return {key: value for key, value in _metadata.decode(metadata).items() if key not in _NOT_SENT}
 
 
 def _as_stored(event: NewEvent, place: Recorded) -> Stored:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 from uuid import UUID
 
-from eskit.errors import TooLarge
+from eskit.errors import InvalidRequest, TooLarge
 
 # More than an event has beside the document: metadata from headers of 8 KB each, the id, the names, the patch's words.
 BESIDE_DOCUMENT_BYTES = 16 * 1024
@@ -49,3 +50,9 @@ def too_large(has: str, size: int, limit: int) -> TooLarge:
     """The error for a document or a patch over its limit."""
     message = f"{has} {size} bytes, {limit} are allowed (from ESKIT_MAX_EVENT_BYTES)"
     return TooLarge(message, field="body", limit=limit)
+
+
+def require_own_words(metadata: Mapping[str, str], field: str) -> None:
+    """Refuse metadata of a client that says what is for this service to say; raises InvalidRequest."""
+    if SCHEMA_VERSION in metadata:
+        raise InvalidRequest(f"{field}: {SCHEMA_VERSION} is for this service to say", field=field)

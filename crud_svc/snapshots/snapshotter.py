@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry, Counter
@@ -86,17 +87,23 @@ class Snapshotter:
             await self._offered.wait()
             await asyncio.sleep(WRITE_EVERY_S)
             self._offered.clear()
-            taken, self._waiting, self._waiting_bytes = self._waiting, {}, 0
+            count = len(self._waiting)
             try:
-                await self._write(taken)
-                self._written.inc(len(taken))
+                await self.write_waiting()
+                self._written.inc(count)
             except EskitError as error:
-                log.warning("snapshots not written", snapshots=len(taken), error=error.detail)
+                log.warning("snapshots not written", snapshots=count, error=error.detail)
             except Exception:
-                log.exception("snapshots not written", snapshots=len(taken))
+                log.exception("snapshots not written", snapshots=count)
+
+    async def write_waiting(self) -> None:
+        """Write what waits; raises Unavailable, and then it is lost."""
+        taken, self._waiting, self._waiting_bytes = self._waiting, {}, 0
+        await self._write(taken)
 
     async def _write(self, taken: dict[tuple[Target, int], tuple[State, bytes]]) -> None:
-        rows = [(target, state, body) for (target, _), (state, body) in taken.items()]
+        # In order: two instances that write the same rows in two orders would wait for each other.
+        rows = [(target, state, body) for (target, _), (state, body) in sorted(taken.items(), key=itemgetter(0))]
         values: dict[str, Any] = {
             "format": FORMAT,
             "entity_types": [target.entity_type for target, _, _ in rows],

@@ -4,37 +4,14 @@ from __future__ import annotations
 
 from typing import Literal
 
-import msgspec
-
-from crud_svc.types.asking import Reason
 from crud_svc.types.containment import Containment
 from crud_svc.types.schemas import Schema
 from crud_svc.types.violations import cut
+from eskit.types import Incompatibility, Mode
 
-Mode = Literal["none", "backward", "forward", "full"]
-"""What a new version of a schema must be towards the present one.
-
-`backward`: it takes every document that the present one takes, so that what is stored stays valid. `forward`: the
-present one takes every document that it takes, so that readers who know the present one can read what comes.
-`full`: both.
-"""
 Direction = Literal["backward", "forward"]
 
 MAX_LISTED = 50
-
-
-class Incompatibility(msgspec.Struct, frozen=True):
-    """A place that may refuse what the other schema takes.
-
-    `pointer`: a JSON pointer into the schema that refuses: the new one if `direction` is backward, else the present
-    one. `reason`: `stricter` where that schema demands what the other does not; `cannot-tell` where it has keywords
-    that are only compared in part.
-    """
-
-    direction: Direction
-    pointer: str
-    reason: Reason
-    message: str
 
 
 _DIRECTIONS: dict[str, tuple[Direction, ...]] = {

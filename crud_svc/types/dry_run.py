@@ -11,8 +11,8 @@ import msgspec
 from crud_svc.entities.reading import Reader
 from crud_svc.entities.target import Target
 from crud_svc.types.validators import Validator
-from crud_svc.types.violations import Violation
 from eskit.errors import Overloaded
+from eskit.types import Violating
 from eventstore_svc.store import EventStore
 
 MAX_SHOWN = 20
@@ -20,15 +20,6 @@ MAX_VIOLATIONS_SHOWN = 10  # of one entity
 PAGE = 200  # entities between two reports
 AT_ONCE = 4  # reads: most connections stay for others
 MAX_RUNNING = 2
-
-
-class Violating(msgspec.Struct, frozen=True):
-    """An entity that is not as a schema wants it: its first violations, and how many there are beside them."""
-
-    id: str
-    version: int
-    violations: list[Violation]
-    more: int
 
 
 class Tally(msgspec.Struct):

@@ -6,46 +6,45 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
 import jsonschema_rs
+import msgspec
 
-from crud_svc.documents.exact_json import Number
+from crud_svc.documents.exact_json import encode
 from crud_svc.types.schemas import Schema
-from crud_svc.types.violations import MAX_LISTED, NONE, Violation, Violations, cut, pointer
+from crud_svc.types.violations import MAX_LISTED, NONE, Violations, cut, pointer
 from eskit.errors import InvalidRequest
+from eskit.types import Violation
 
 MAX_PATTERN_BYTES = 100_000  # of one compiled pattern
 ROOT = "the value"
 
 
-class Plain:
-    """A document as the engine takes it, and how large it is."""
-
-    def __init__(self, document: Any) -> None:
-        self.values = 0
-        self.characters = 0
-        self.value = self._plain(document)
-
-    def _plain(self, value: Any) -> Any:
-        self.values += 1
-        if isinstance(value, str):
-            self.characters += len(value)
-        elif isinstance(value, dict):
-            self.characters += sum(map(len, value))
-            return {key: self._plain(child) for key, child in value.items()}
-        elif isinstance(value, list):
-            return [self._plain(child) for child in value]
-        elif isinstance(value, Number):
-            return _exact(value)
-        return value
-
-
-def _exact(number: Number) -> int | Decimal:
+def _exact(text: str) -> int | Decimal:
     """The engine compares whole numbers exactly, and a decimal that is whole only nearly."""
     try:
-        decimal = Decimal(number.text)
+        decimal = Decimal(text)
     except InvalidOperation:  # an exponent that only a number next to zero can have
-        return Decimal(float(number.text))
+        return Decimal(float(text))
     whole = decimal.adjusted() >= 0 and decimal.as_integer_ratio()[1] == 1
     return int(decimal) if whole or not decimal else decimal
+
+
+_decode = msgspec.json.Decoder(float_hook=_exact).decode
+
+
+class Plain:
+    """A document as the engine takes it, and how large it is at most: its values, and the characters of its texts.
+
+    Written and read again in C: to walk through it in Python takes some ten times as long as to validate it.
+    """
+
+    __slots__ = ("characters", "text", "value", "values")
+
+    def __init__(self, document: Any) -> None:
+        self.text = encode(document)
+        self.value = _decode(self.text)
+        self.characters = len(self.text)
+        # Each value but the first stands behind one of these.
+        self.values = 1 + self.text.count(b",") + self.text.count(b"[") + self.text.count(b"{")
 
 
 class Engine:

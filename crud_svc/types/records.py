@@ -9,8 +9,8 @@ import msgspec
 from crud_svc.documents.difference import Document
 from crud_svc.documents.state import State
 from crud_svc.entities.target import Target
-from crud_svc.types.compatibility import Mode
 from eskit import names
+from eskit.types import Mode
 
 
 class Record(msgspec.Struct, frozen=True):

@@ -15,7 +15,7 @@ from crud_svc.entities.reading import Place, Reader
 from crud_svc.entities.target import About
 from crud_svc.entities.writes import Decision, Given, Write
 from crud_svc.types import records
-from crud_svc.types.compatibility import Incompatibility, Mode, incompatibilities
+from crud_svc.types.compatibility import incompatibilities
 from crud_svc.types.records import Record
 from crud_svc.types.schemas import Schema, read
 from crud_svc.types.validators import Validators
@@ -23,6 +23,7 @@ from crud_svc.types.worker import Task
 from crud_svc.types.worker_process import LIMIT_S, TookTooLong, WorkerProcess
 from eskit import names
 from eskit.errors import IncompatibleSchema, InvalidRequest, NotFound
+from eskit.types import Incompatibility, Mode
 from eskit.web.etags import Tags
 from eventstore_svc.store import LAST_VERSION, EventStore
 

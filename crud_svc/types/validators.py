@@ -8,7 +8,6 @@ from time import monotonic
 from typing import NamedTuple
 
 from crud_svc.documents.difference import Document
-from crud_svc.documents.exact_json import encode
 from crud_svc.entities.reading import Reader
 from crud_svc.types import records
 from crud_svc.types.engine import Engine, Plain
@@ -66,7 +65,7 @@ class Validator:
                 return NONE
             if steps <= MAX_STEPS_TO_LIST:
                 return engine.violations(plain)
-        return await self._apart(encode(document).decode())
+        return await self._apart(plain.text.decode())
 
     def _compiled(self) -> Engine:
         if self._engine is None:

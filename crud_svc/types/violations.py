@@ -7,17 +7,10 @@ from collections.abc import Sequence
 import msgspec
 
 from crud_svc.documents.exact_json import token
+from eskit.types import Violation
 
 MAX_LISTED = 100
 MAX_TEXT = 500  # characters of a message, or of a pointer
-
-
-class Violation(msgspec.Struct, frozen=True):
-    """One thing: JSON pointers into the document and into the schema. Values of the document are not repeated."""
-
-    pointer: str
-    message: str
-    schema_pointer: str
 
 
 class Violations(msgspec.Struct, frozen=True):

@@ -39,17 +39,28 @@ class Asking:
         self._running: asyncio.Task[Ends] | None = None
         self._next: asyncio.Task[Ends] | None = None
 
-    async def ends(self) -> Ends:
-        """As of a moment after this call. Raises what `ask` raises."""
+    def begin(self) -> asyncio.Future[Ends]:
+        """The ends as of a moment after this call: to be awaited later, or never. Raises what `ask` raises."""
         if self._next is None:
             self._next = asyncio.create_task(self._after(self._running))
-        return await asyncio.shield(self._next)
+            self._next.add_done_callback(_seen)
+        return asyncio.shield(self._next)
+
+    async def ends(self) -> Ends:
+        """The same, awaited."""
+        return await self.begin()
 
     async def _after(self, running: asyncio.Task[Ends] | None) -> Ends:
         if running is not None:
             await asyncio.wait([running])
         self._running, self._next = self._next, None
         return await self._ask()
+
+
+def _seen(task: asyncio.Task[Ends]) -> None:
+    """That nobody awaits an answer any more is no error."""
+    if not task.cancelled():
+        task.exception()
 
 
 class Waiting:
@@ -59,7 +70,7 @@ class Waiting:
         """`look` answers how far the view is."""
         self._look = look
         self._waiters: dict[asyncio.Future[None], Ends] = {}
-        self._looking: asyncio.Task[None] | None = None
+        self.looking: asyncio.Task[None] | None = None
 
     async def until(self, ends: Ends, seconds: float) -> None:
         """Return when the view has reached these ends, or when time is up. Raises what `look` raises."""
@@ -67,8 +78,8 @@ class Waiting:
             return
         waiter = asyncio.get_running_loop().create_future()
         self._waiters[waiter] = ends
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._loop())
+        if self.looking is None or self.looking.done():
+            self.looking = asyncio.create_task(self._loop())
         try:
             await asyncio.wait_for(waiter, seconds)
         except TimeoutError:
@@ -78,9 +89,9 @@ class Waiting:
 
     async def close(self) -> None:
         """Stop looking."""
-        if self._looking is not None:
-            self._looking.cancel()
-            await asyncio.gather(self._looking, return_exceptions=True)
+        if self.looking is not None:
+            self.looking.cancel()
+            await asyncio.gather(self.looking, return_exceptions=True)
 
     async def _loop(self) -> None:
         while self._waiters:

@@ -98,7 +98,7 @@ def create(entity_type: str, fields: Iterable[str], relation: str, *, concurrent
     index = index_of(fields)
     columns = [
         sql.SQL("({}) {}").format(
-            sql.SQL(KEY).format(sql.Literal(_array(one.field.steps))), sql.SQL("DESC" if one.descending else "ASC")
+            sql.SQL(KEY).format(sql.Literal(one.field.array)), sql.SQL("DESC" if one.descending else "ASC")
         )
         for one in index.fields
     ]
@@ -116,9 +116,3 @@ def create(entity_type: str, fields: Iterable[str], relation: str, *, concurrent
 def drop(relation: str) -> sql.Composed:
     """The statement that removes one."""
     return sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(sql.Identifier(relation))
-
-
-def _array(steps: tuple[str, ...]) -> str:
-    """As PostgreSQL reads text[]."""
-    quoted = (step.replace("\\", "\\\\").replace('"', '\\"') for step in steps)
-    return "{" + ",".join(f'"{step}"' for step in quoted) + "}"

@@ -71,7 +71,9 @@ class Search:
             progress, found = await self._page(query, values, limit)
         else:
             # Side by side: a page that has the ends as they are has them, whichever of the two was read first.
-            (progress, found), ends = await asyncio.gather(self._page(query, values, limit), self._asking.ends())
+            asked = self._asking.begin()
+            progress, found = await self._page(query, values, limit)
+            ends = await asked
             if wait_s > 0 and not reached(ends, progress):
                 ends = await self._reached(ends, deadline)
                 progress, found = await self._page(query, values, limit)
@@ -109,9 +111,18 @@ class Search:
         if not listing.conditions and not listing.sort:
             return
         known = await self._indexes(listing.entity_type)
-        ways = paths(listing, known.ready)
-        if any(way.straight for way in ways):
+        if await self._serves(known.ready, listing):
             return
+        # What is known of indexes may be old.
+        now = self._known[listing.entity_type] = await self.indexes(listing.entity_type)
+        if now.ready == known.ready or not await self._serves(now.ready, listing):
+            raise self._refusal(listing, now)
+
+    async def _serves(self, indexes: list[Index], listing: Listing) -> bool:
+        """Whether with these a page costs no more than its entities, or few enough have to be looked at."""
+        ways = paths(listing, indexes)
+        if any(way.straight for way in ways):
+            return True
 
         async def fits(connection: AsyncConnection) -> bool:
             for way in ways:
@@ -121,10 +132,7 @@ class Search:
                     return True
             return False
 
-        if not await self._database.use(fits):
-            # What is known of indexes may be old.
-            self._known.pop(listing.entity_type, None)
-            raise self._refusal(listing, known)
+        return await self._database.use(fits)
 
     def _refusal(self, listing: Listing, known: Known) -> Exception:
         wanted = needed(listing)

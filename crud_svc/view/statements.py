@@ -43,15 +43,15 @@ class Parts:
 
     def key(self, field: Field) -> str:
         """What an index has of a field."""
-        return KEY.format(self.value(list(field.steps)))
+        return KEY.format(self.value(field.array))
 
     def search(self, field: Field) -> str:
         """A field as jsonb."""
-        return f"(search #> {self.value(list(field.steps))}::text[])"
+        return f"(search #> {self.value(field.array)}::text[])"
 
     def text(self, field: Field) -> str:
         """A field as text."""
-        return f'((search #>> {self.value(list(field.steps))}::text[]) COLLATE "C")'
+        return f'((search #>> {self.value(field.array)}::text[]) COLLATE "C")'
 
     def json(self, value: Scalar) -> str:
         """A value as jsonb."""

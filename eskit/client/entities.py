@@ -9,15 +9,16 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar, Unpack, overload
 
 import msgspec
+from msgspec import UNSET
 
 from eskit.client import changes
 from eskit.client.about import NOTHING_SAID, About, Version, match
 from eskit.client.documents import Shape
 from eskit.client.history import EntityHistory
 from eskit.client.http import Answer, Connections, Limits, query
-from eskit.client.lists import EVERYTHING, Entity, ListAnswer, Listed, Page, Query
+from eskit.client.lists import EVERYTHING, Entity, Page, Query
 from eskit.client.service import JSON
-from eskit.entities import Written
+from eskit.entities import ListAnswer, ListedEntity, Written
 from eskit.errors import PreconditionFailed
 
 T = TypeVar("T")
@@ -57,7 +58,10 @@ class Entities(EntityHistory, Generic[T]):
         self._shape: Shape[T] = Shape(kind)
 
     async def create(self, document: T | bytes, *, ident: str | None = None, about: About = NOTHING_SAID) -> Written:
-        """A new entity, its id made up unless given; raises PreconditionFailed when it exists."""
+        """A new entity, its id made up unless given; raises PreconditionFailed when it exists.
+
+        Where one with this id was deleted, its history goes on.
+        """
         headers = JSON | about.headers()
         if ident is None:
             answer = self.call("POST", self._all, body=self._shape.encode(document), headers=headers)
@@ -145,14 +149,15 @@ class Entities(EntityHistory, Generic[T]):
 
     async def list(self, wanted: Query = EVERYTHING, *, limit: int = 10, cursor: str | None = None) -> Page[T]:
         """A page of the entities; raises DocumentMismatch."""
-        answer = await self.call("GET", self._all + query(limit=limit, cursor=cursor, **wanted.parameters()))
+        asked = query(limit=limit, cursor=cursor, **wanted.parameters())
+        answer = await self.call("GET", self._all + asked, longer_s=wanted.wait_s or 0.0)
         with self.understood():
             found = _list.decode(answer.body)
             position = answer.headers.get("Eskit-View-Position")
             return Page(
                 entities=[self._listed(one) for one in found.entities],
                 next=found.next,
-                count=found.count,
+                count=None if found.count is UNSET else found.count,
                 view_position=None if position is None else int(position),
                 stale=answer.headers.get("Eskit-View-Stale") == "true",
             )
@@ -171,12 +176,12 @@ class Entities(EntityHistory, Generic[T]):
             for entity in page.entities:
                 yield entity
 
-    async def ids(self, wanted: Query = EVERYTHING, *, limit: int = 1000) -> AsyncIterator[Listed]:
+    async def ids(self, wanted: Query = EVERYTHING, *, limit: int = 1000) -> AsyncIterator[ListedEntity]:
         """Of every entity of a list the id, version and times, without documents."""
         cursor: str | None = None
         while True:
             asked = query(limit=limit, cursor=cursor, skip_payload=True, **wanted.parameters())
-            page = await self.read(_list, self.call("GET", self._all + asked))
+            page = await self.read(_list, self.call("GET", self._all + asked, longer_s=wanted.wait_s or 0.0))
             for one in page.entities:
                 yield one
             if page.next is None:
@@ -194,8 +199,8 @@ class Entities(EntityHistory, Generic[T]):
                 deleted="Eskit-Deleted" in answer.headers,
             )
 
-    def _listed(self, one: Listed) -> Entity[T]:
-        body = bytes(one.document)
+    def _listed(self, one: ListedEntity) -> Entity[T]:
+        body = b"" if one.document is UNSET else bytes(one.document)
         return Entity(
             id=one.id,
             version=one.version,

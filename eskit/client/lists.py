@@ -30,7 +30,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
         """For the query of a URL. Values go as JSON, so that `"5"` and `5` are told apart."""
         return {f"filter.{name}": msgspec.json.encode(value).decode() for name, value in self.where.items()} | {
             "sort": self.sort,
-            "fields": ",".join(self.fields) or None,
+            "fields": msgspec.json.encode(self.fields).decode() if self.fields else None,
             "deleted": self.deleted or None,
             "count": self.count,
             "position": self.position,
@@ -63,23 +63,3 @@ class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     count: int | None = None
     view_position: int | None = None
     stale: bool = False
-
-
-class Listed(msgspec.Struct, frozen=True, kw_only=True):
-    """An entity of a list as REST answers it. Times are RFC 3339, UTC."""
-
-    id: str
-    version: int
-    position: int
-    created_at: str
-    modified_at: str
-    deleted: bool = False
-    document: msgspec.Raw = msgspec.Raw()
-
-
-class ListAnswer(msgspec.Struct, frozen=True):
-    """A list as REST answers it."""
-
-    entities: list[Listed]
-    next: str | None
-    count: int | None = None

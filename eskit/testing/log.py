@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -64,7 +63,8 @@ class Log:
         self.stored: list[Stored] = []  # the same as the event store has them: each position once
         self.append_sizes: list[int] = []  # of an append's first event: how many it had; 0 for its others
         self.appended: list[Callable[[int, Message], None]] = []
-        self._versions: Counter[tuple[str, str]] = Counter()
+        self.streams: dict[tuple[str, str], list[Stored]] = {}  # by entity type and originator
+        self.by_id: dict[str, Stored] = {}  # by event id
         self._source = record.Source("main")
         self._clock = clock
 
@@ -98,7 +98,7 @@ class Log:
 
     def version(self, entity_type: str, originator_id: str) -> int:
         """Of a stream; 0 where there is none."""
-        return self._versions[entity_type, originator_id]
+        return len(self.streams.get((entity_type, originator_id), ()))
 
     def now_us(self) -> int:
         """When an event that comes now is recorded: never before the last one, also when the clock goes back."""
@@ -107,7 +107,8 @@ class Log:
     def add(self, stored: Stored, append_size: int = 1) -> None:
         """The event of the next position, of the next version of its stream."""
         self.append_sizes.append(append_size)
-        self._versions[stored.entity_type, stored.originator_id] = stored.version
+        self.streams.setdefault((stored.entity_type, stored.originator_id), []).append(stored)
+        self.by_id[stored.event_id] = stored
         self.stored.append(stored)
         self.publish(stored)
 

@@ -78,8 +78,8 @@ class MemoryStore(EventStore):
 
     async def by_id(self, event_ids: Sequence[UUID]) -> list[Stored]:
         """As EventStore says."""
-        wanted = {str(one) for one in event_ids}
-        return [event for event in self._log.stored if event.event_id in wanted]
+        found = [self._log.by_id.get(str(one)) for one in event_ids]
+        return [event for event in found if event is not None]
 
     async def stream_info(self, entity_type: str, originator_id: str) -> StreamInfo:
         """As EventStore says."""
@@ -125,12 +125,11 @@ class Sequencer:
         """There always is."""
 
     def _append(self, events: Sequence[NewEvent]) -> Outcome:
-        known = {event.event_id for event in self._log.stored}
         versions = Counter[tuple[str, str]]()
         for event in events:
             key = (event.type.entity_type, event.originator_id)
             actual = self._log.version(*key) + versions[key]
-            if str(event.event_id) in known:
+            if str(event.event_id) in self._log.by_id:
                 return IdsKnown()
             if event.wanted not in {NEXT, NEXT_OF_EXISTING, actual + 1} or (
                 event.wanted == NEXT_OF_EXISTING and not actual

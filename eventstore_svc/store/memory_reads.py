@@ -62,14 +62,11 @@ class MemoryFetcher(Fetcher):
 
 def stream(log: Log, entity_type: str, originator_id: str) -> list[Stored]:
     """The events of one stream."""
-    return [e for e in log.stored if (e.entity_type, e.originator_id) == (entity_type, originator_id)]
+    return log.streams.get((entity_type, originator_id), [])
 
 
 def streams(log: Log) -> list[StreamInfo]:
     """All streams, in the order of type and id."""
-    found: dict[tuple[str, str], list[Stored]] = {}
-    for event in log.stored:
-        found.setdefault((event.entity_type, event.originator_id), []).append(event)
     return [
         StreamInfo(
             *key,
@@ -79,7 +76,7 @@ def streams(log: Log) -> list[StreamInfo]:
             events[0].recorded_at_us,
             events[-1].recorded_at_us,
         )
-        for key, events in sorted(found.items())
+        for key, events in sorted(log.streams.items())
     ]
 
 
@@ -174,5 +171,5 @@ STATEMENTS: dict[str, Statement] = {
     "version_at": _version_at,
     "log_end": lambda log, _: [(len(log.stored),)],
     "fresh_events": _fresh,
-    "event_by_id": lambda log, values: [(_json(e),) for e in log.stored if e.event_id == str(values["event_id"])],
+    "event_by_id": lambda log, values: [(_json(e),) for e in [log.by_id.get(str(values["event_id"]))] if e],
 }

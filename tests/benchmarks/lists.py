@@ -139,7 +139,7 @@ def _lists(config: Settings, crud: int, rounds: int, requests: int) -> None:
     for kind, text in (("list", "by id"), ("list_city", "filter on an indexed field")):
         for clients in (1, 16):
             one, mine = medians(found["bare", kind, clients]), medians(found["ours", kind, clients])
-            cells = one["p50_ms"], mine["p50_ms"], mine["p99_ms"], f"{mine['rate']:.0f}"
+            cells = round(one["p50_ms"], 2), round(mine["p50_ms"], 2), round(mine["p99_ms"], 1), f"{mine['rate']:.0f}"
             say(row(text, clients, *cells, f"{mine['p50_ms'] / one['p50_ms']:.2f}"))
 
 

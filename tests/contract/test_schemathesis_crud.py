@@ -11,7 +11,7 @@ import pytest
 import requests
 import schemathesis
 from hypothesis import HealthCheck, settings
-from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
+from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance, unsupported_method
 
 from crud_svc.describe import text
 from tests import stack
@@ -19,14 +19,18 @@ from tests.contract.described import CHECKS, wait_for
 from tests.services import ServiceProcess, config_for, processes
 from tests.stack import Postgres
 
-# A batch answers 200, with a result for each line that is none.
-BATCH = "/v1/entities:batch"
 WHOLE = """
 SELECT count(*), count(*) = max(position),
        (SELECT bool_and(n = last) FROM (SELECT count(*) AS n, max(version) AS last FROM events
                                          GROUP BY entity_type, originator_id) AS streams)
   FROM events"""
-OTHERS = "SELECT DISTINCT action FROM events WHERE action NOT IN ('Created', 'Updated', 'Deleted', 'Restored')"
+OTHERS = """
+SELECT DISTINCT action FROM events
+ WHERE entity_type = 'User' AND action NOT IN ('Created', 'Updated', 'Deleted', 'Restored')"""
+# A batch answers 200, with a result for each line that is none; and other methods there have other meanings.
+BATCH = "/v1/entities:batch"
+# Needs the entity view, which needs Kafka.
+LIST = "/v1/entities/{entity_type}"
 
 
 @pytest.fixture(scope="module")
@@ -49,11 +53,12 @@ def service_url(postgres_server: Postgres, template_database: str) -> Iterator[s
 schema = schemathesis.openapi.from_dict(json.loads(text()))
 
 
-@schema.parametrize()
+@schema.exclude(path=LIST, method="GET").parametrize()
 @settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_every_call_answers_as_it_says(case: Any, service_url: str) -> None:
     # Some of what is allowed is in words: which ids, which texts in headers, and numbers within what a float can hold.
-    left_out = [positive_data_acceptance, *([negative_data_rejection] if case.operation.path == BATCH else [])]
+    left_out: list[Any] = [positive_data_acceptance]
+    left_out += [unsupported_method, negative_data_rejection] if case.operation.path == BATCH else []
     case.call_and_validate(base_url=service_url, checks=CHECKS, excluded_checks=left_out, timeout=20)
 
 

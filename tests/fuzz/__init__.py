@@ -1,1 +1,1 @@
-"""Requests that nobody would send on purpose, in numbers, against a running event store."""
+"""Requests that nobody would send on purpose, in numbers, against a running service."""

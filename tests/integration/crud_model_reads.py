@@ -11,6 +11,7 @@ from urllib.parse import quote
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
+from crud_svc.entities.target import Target
 from tests.integration.crud_calls import Crud, Reply, path
 from tests.integration.crud_documents import GONE, escaped, merge, patched, read
 from tests.integration.crud_model import Entity, Version, World
@@ -169,6 +170,19 @@ class Reading(RuleBasedStateMachine):
             assert b"null" in self.ask(ident, f"?version={other}").body
         text = self.ask(ident, f"{rest}&format=text").body.decode()
         assert text.count("\n") == len(read(reply.body))
+
+    @rule(place=PLACES)
+    def refold(self, place: int) -> None:
+        """Whether a snapshot helps or not: the same."""
+        ident, _ = self.some(place)
+        target = Target(KIND, ident)
+        reader = self.crud.entities.reader
+        state, whole = self.run(reader.state(target)), self.run(reader.refolded(target))
+        assert (state.version, state.position, state.modified_us) == (whole.version, whole.position, whole.modified_us)
+        assert (state.deleted_at, state.document is None) == (whole.deleted_at, whole.document is None)
+        if whole.document is not None or whole.deleted_at:
+            assert state.body() == whole.body()
+            same_document(state.body(), self.world.entity(ident).now)
 
     def read_all(self) -> None:
         """Every version of every entity."""

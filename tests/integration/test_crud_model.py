@@ -12,7 +12,6 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule, run_state_machine_as_test
 
-from crud_svc.entities.target import Target
 from crud_svc.snapshots import snapshotter
 from eskit import ids
 from eskit.settings import Settings
@@ -185,19 +184,6 @@ class Comparison(Reading):
 
         self.run(execute())
 
-    @rule(place=PLACES)
-    def refold(self, place: int) -> None:
-        """Whether a snapshot helps or not: the same."""
-        ident, _ = self.some(place)
-        target = Target(KIND, ident)
-        reader = self.crud.entities.reader
-        state, whole = self.run(reader.state(target)), self.run(reader.refolded(target))
-        assert (state.version, state.position, state.modified_us) == (whole.version, whole.position, whole.modified_us)
-        assert (state.deleted_at, state.document is None) == (whole.deleted_at, whole.document is None)
-        if whole.document is not None or whole.deleted_at:
-            assert state.body() == whole.body()
-            same_document(state.body(), self.world.entity(ident).now)
-
     def teardown(self) -> None:
         for number in range(len(self.sent)):
             self.repeat(number, spelled=False)
@@ -237,12 +223,13 @@ def test_service_and_model_answer_the_same(config: Settings) -> None:
         finally:
             runner.run(stack.aclose())
     done: Any = Comparison.seen
-    for kind, well in {"put": 200, "merge": 200, "patch": 200, "delete": 204, "restore": 200}.items():
-        wanted = {well, 404, 412, 422, 428} | ({410} if kind != "restore" else set())
-        assert statuses(done, kind) == wanted, (kind, done)
+    changes = {"put": 200, "merge": 200, "patch": 200, "delete": 204, "restore": 200}
+    for kind, well in changes.items():
+        assert well in statuses(done, kind), (kind, done)
         assert done["again", kind] > 0, (kind, done)
+    assert set[int]().union(*(statuses(done, kind) for kind in changes)) == {200, 204, 404, 410, 412, 422, 428}
     assert set[int]().union(*(statuses(done, kind) for kind in CREATES)) == {201, 409, 410, 412}
-    assert done["patch", 422, "patch-failed"] > 5, done
+    assert done["patch", 422, "patch-failed"] > 0, done
 
 
 def statuses(done: Any, kind: str) -> set[int]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
@@ -16,6 +15,7 @@ from eskit.client.eventstore import EventStore
 from eskit.errors import EventIdReused, InvalidRequest, NotFound, Unavailable, VersionConflict
 from eskit.settings import Settings
 from eventstore_svc.app import eventstore_app
+from tests.cutting import cutting
 from tests.services import running
 
 
@@ -102,41 +102,6 @@ async def test_the_log_both_ways_by_cause_and_waiting(client: EventStore) -> Non
     await client.append(placed())
     assert [e.position for e in (await waiting).events] == [4]
     assert (await client.head()).position == 4
-
-
-@asynccontextmanager
-async def cutting(url: str, after_bytes: int) -> AsyncIterator[str]:
-    """A way to the service whose every connection breaks after so many bytes of answers."""
-    target = urlsplit(url)
-    open_now: set[asyncio.Task[None] | None] = set()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        open_now.add(asyncio.current_task())
-        there, to_there = await asyncio.open_connection(target.hostname, target.port)
-
-        async def up() -> None:
-            with suppress(ConnectionError):
-                while data := await reader.read(65_536):
-                    to_there.write(data)
-            to_there.close()  # who asked has left: then nobody waits for an answer
-
-        asking, left = asyncio.create_task(up()), after_bytes
-        with suppress(ConnectionError):
-            while left > 0 and (data := await there.read(65_536)):
-                writer.write(data[:left])
-                left -= len(data)
-            await writer.drain()
-        asking.cancel()
-        for end in (to_there, writer):
-            end.close()
-            with suppress(ConnectionError):
-                await end.wait_closed()
-        open_now.discard(asyncio.current_task())
-
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    async with asyncio.timeout(20):
-        await asyncio.gather(*(task for task in open_now if task is not None))
 
 
 async def test_reading_all_goes_on_where_a_connection_broke(client: EventStore, url: str) -> None:

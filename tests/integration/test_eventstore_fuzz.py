@@ -8,8 +8,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.fuzz.__main__ import run
 from tests.fuzz.client import Answer
+from tests.fuzz.eventstore import run
 from tests.fuzz.ledger import Fault, Ledger
 from tests.fuzz.requests import Request
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -136,6 +138,8 @@ async def test_what_an_answer_has(people: Lists) -> None:
     assert (await people(count="exact", deleted="true", limit=1))["count"] == 7
     assert (await people(count="estimate"))["count"] >= 0
     assert "document" not in (await people(filter__name="Ann", position=8, skip_payload="true"))["entities"][0]
+    metrics = (await people.crud.call("GET", "/metrics")).body.decode()
+    assert float(metrics.partition("\neskit_events_crud_listview ")[2].partition("\n")[0]) >= 8
 
 
 WRONG = [
@@ -218,3 +222,22 @@ async def test_pages_neither_repeat_nor_miss_what_does_not_change(lists: Lists) 
         kept = [ident for ident in seen if not ident.startswith("user-new") and int(ident[-2:]) % 2 == 0]
         wanted = [f"user-{number:02}" for number in range(0, 40, 2)]
         assert kept == (wanted if sort == "n" else wanted[::-1]), sort
+
+
+ODD = ['"', "\\", "{", "}", ",", "a b", " ", "NULL", '\\"', "'", "%s", "%(p1)s", "ü\n\t", "{wanted}", "$1", "--", ";"]
+
+
+async def test_names_that_mean_something_elsewhere_are_names_here(lists: Lists) -> None:
+    """Every name and value is a parameter: nothing in them is SQL, an array's text, or a placeholder."""
+    document = {name: {name: name, "n": number} for number, name in enumerate(ODD)}
+    await lists.crud.create("odd", document)
+    await lists.crud.create("even", {})
+    for number, name in enumerate(ODD):
+        pointer = "/" + name.replace("~", "~0").replace("/", "~1")
+        wanted: list[tuple[dict[str, Any], str]] = [
+            ({f"filter.{pointer}{pointer}": json.dumps(name)}, "odd"),
+            ({f"filter.{pointer}/n.gte": number, "sort": json.dumps([pointer])}, "odd"),
+            ({f"filter.{pointer}.exists": "false"}, "even"),
+        ]
+        for query, ident in wanted:
+            assert [one["id"] for one in (await lists.raw(query))["entities"]] == [ident], query

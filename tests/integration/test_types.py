@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from eskit.settings import Settings
+from tests.integration.crud_batches import BATCH, NDJSON, body_of, line
 from tests.integration.crud_calls import Crud, crud_service
 from tests.integration.eventstore_calls import Api
 from tests.integration.types_calls import PERSON, put_type, register, type_path
@@ -147,6 +148,11 @@ async def test_no_user_reaches_the_stream_of_types(crud: Crud, name: str) -> Non
         await register(crud, {}, name),
     ):
         assert (reply.said, reply.json["field"]) == ((422, "invalid-request"), "entity_type")
+    for query in ("", "?atomic=true"):
+        lines = body_of([line("merge_patch", "User", name, patch={"schema": {}}, if_match="*")])
+        batch = await crud.call("POST", BATCH + query, lines, Content_Type=NDJSON)
+        problem = json.loads(batch.body) if query else json.loads(batch.body)["problem"]
+        assert (problem["status"], problem["field"]) == (422, "type")
     assert (await crud.call("GET", type_path())).json == before
 
 

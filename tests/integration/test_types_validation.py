@@ -13,6 +13,7 @@ from crud_svc.types import validators
 from crud_svc.types.validators import SEEN_WITHIN_S
 from eskit.settings import Settings
 from infra.local.postgres import PostgresServer
+from tests.integration.crud_batches import BATCH, NDJSON, body_of, create, merge, said, send
 from tests.integration.crud_calls import Crud, Reply, crud_service, path
 from tests.integration.types_calls import PERSON, put_type, register
 from tests.services import config_for, until
@@ -95,6 +96,8 @@ async def test_the_metadata_says_which_version_a_document_was_held_against(crud:
     assert await schema_versions(crud) == [None, "1", "2", None, "2"]
     [_, second, *_] = (await crud.history("u")).json["events"]
     assert (second["metadata"]["schema_version"], second["user"]) == ("1", "ann")
+    [batch] = await send(crud, create("v", {"name": "x"}, metadata={"schema_version": "9"}))
+    assert (batch["status"], batch["problem"]["field"]) == (422, "metadata")
     lie = await crud.create("v", {"name": "x"}, Eskit_Metadata='{"schema_version": "9"}')
     assert (lie.said, lie.json["field"]) == ((422, "invalid-request"), "Eskit-Metadata")
 
@@ -148,6 +151,16 @@ async def test_other_processes_know_within_a_second(config: Settings, clock: lis
         assert await schema_versions(one) == [None, "2"]
 
 
+async def test_nothing_is_refused_for_a_state_that_others_have_changed(config: Settings) -> None:
+    async with crud_service(config) as one, crud_service(config) as other:
+        await one.create("u", {"a": 1})
+        await other.merge("u", {"b": 1})
+        await register(one, {"required": ["b"]})
+        merged = await one.merge("u", {"c": 1})
+        assert (merged.status, merged.json["version"]) == (200, 3)
+        assert (await other.get("u")).json == {"a": 1, "b": 1, "c": 1}
+
+
 async def test_within_that_second_writes_ask_nobody(
     crud: Crud, clock: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -199,3 +212,24 @@ async def test_a_type_whose_new_schema_breaks_its_mode_stays_as_it_is(crud: Crud
     assert (await put_type(crud, {"title": "any"})).json["version"] == 4
     again = await put_type(crud, stricter, '"1"', compatibility="full")
     assert again.said == (412, "precondition-failed")
+
+
+async def test_batches_are_validated_line_by_line(crud: Crud) -> None:
+    await register(crud)
+    results = await send(
+        crud, create("a", {"name": "A"}), create("b", {"age": 1}), merge("a", {"age": "x"}), merge("a", {"age": 2})
+    )
+    assert said(results) == [(201, 1), (422, "schema-violated"), (422, "schema-violated"), (200, 2)]
+    assert [one["pointer"] for one in results[1]["problem"]["violations"]] == [""]
+    assert await schema_versions(crud) == ["1", "1"]
+
+
+async def test_of_an_atomic_batch_nothing_is_stored_when_one_document_does_not_fit(crud: Crud) -> None:
+    await register(crud)
+    lines = [create("a", {"name": "A"}), create("o", {}, kind="Other"), create("b", {"age": 1})]
+    refused = await crud.call("POST", BATCH + "?atomic=true", body_of(lines), Content_Type=NDJSON)
+    assert (refused.said, refused.json["line"]) == ((422, "schema-violated"), 3)
+    assert await schema_versions(crud) == []
+    await send(crud, *lines[:2], merge("a", {"age": 1}), query="?atomic=true")
+    assert await schema_versions(crud) == ["1", "1"]
+    assert await schema_versions(crud, "Other") == [None]

@@ -1,8 +1,10 @@
 """JSON Patch from outside: the examples of RFC 6902, and what must be refused, with the operation named."""
 
 from contextlib import suppress
+from copy import deepcopy
 from typing import Any
 
+import jsonpatch
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -143,6 +145,37 @@ def test_the_document_and_the_patch_are_left_alone() -> None:
     assert encode(document) == b'{"a":{"b":[1]}}'
 
 
+def test_what_is_not_touched_is_shared_and_what_is_moved_is_not_changed_where_it_was() -> None:
+    document = parse_object(b'{"a":{"b":[1]},"large":{"c":[[1,2]]},"list":[{"d":{}}]}')
+    before = encode(document)
+    added = apply(document, operations(parse(b'[{"op":"add","path":"/a/b/-","value":2}]')), MOST)
+    assert added["large"] is document["large"]
+    assert added["list"] is document["list"]
+    moves = b"""[{"op":"move","from":"/large/c","path":"/moved"},{"op":"add","path":"/moved/0/0","value":0},
+        {"op":"move","from":"/list/0","path":"/list/-"},{"op":"add","path":"/list/0/d/e","value":[]},
+        {"op":"add","path":"/list/0/d/e/-","value":3},{"op":"copy","from":"/list/0","path":"/a"},
+        {"op":"remove","path":"/a/d/e/0"},{"op":"replace","path":"","value":{"x":{}}},
+        {"op":"add","path":"/x/y","value":1}]"""
+    assert apply(document, operations(parse(moves))[:-2], MOST) == {
+        "a": {"d": {"e": []}},
+        "large": {},
+        "list": [{"d": {"e": [3]}}],
+        "moved": [[0, 1, 2]],
+    }
+    assert apply(document, operations(parse(moves)), MOST) == {"x": {"y": 1}}
+    assert encode(document) == before
+
+
+@pytest.mark.parametrize("path", ["/0/0", "/1/0", "/1/-", "/0/b", "/1/b", "/-", "/2", "/0"])
+def test_a_move_renumbers_what_it_moves_into(path: str) -> None:
+    for inner in ("[[1],[2],[3],[4]]", '[{},{"a":{}},{"b":1},{}]'):
+        document = parse_object(b'{"l":%s}' % inner.encode())
+        before, move = encode(document), [{"op": "move", "from": "/l/0", "path": f"/l{path}"}]
+        with suppress(PatchFailed):
+            assert apply(document, move, MOST) == plain(document, move)
+        assert encode(document) == before
+
+
 def test_the_number_of_operations_has_a_limit() -> None:
     one = {"op": "test", "path": "", "value": {}}
     assert len(operations([one] * MAX_OPERATIONS)) == MAX_OPERATIONS
@@ -193,6 +226,15 @@ OPERATIONS: st.SearchStrategy[list[dict[str, Any]]] = st.lists(
 @given(OPERATIONS)
 def test_any_patch_is_applied_or_refused_with_one_of_our_errors(patch: list[dict[str, Any]]) -> None:
     document = {"a": [1, {"b": 2}], "b": {"c": [3]}}
+    sent = deepcopy(patch)
     with suppress(InvalidRequest, TooLarge):
         apply(document, operations(patch), 2_000)
     assert document == {"a": [1, {"b": 2}], "b": {"c": [3]}}
+    assert patch == sent
+    with suppress(InvalidRequest, TooLarge):
+        assert apply(document, operations(patch), 2_000) == plain(document, patch)
+
+
+def plain(document: dict[str, Any], patch: list[dict[str, Any]]) -> Any:
+    """The library's own way, on a copy of everything."""
+    return jsonpatch.JsonPatch(patch).apply(document)

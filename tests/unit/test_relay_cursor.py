@@ -51,3 +51,15 @@ def test_a_crash_anywhere_loses_nothing_and_sends_nothing_that_is_there(where: l
     cursor = Cursor(tails, floor, head=len(where))
     sent = [p for p, w in enumerate(where, 1) if p > cursor.read and cursor.wants(w, p)]
     assert sent == sorted(undelivered)
+
+
+def test_it_knows_where_each_partition_ends() -> None:
+    cursor = Cursor(tails=[3, 0], floor=3, head=6)
+    assert cursor.ends == [3, 0]
+    for partition, position in ((0, 4), (1, 5), (0, 6)):
+        cursor.sent(partition, position)
+    cursor.delivered(0)
+    assert cursor.ends == [4, 0]
+    cursor.delivered(1)
+    cursor.delivered(0)
+    assert cursor.ends == [6, 5]

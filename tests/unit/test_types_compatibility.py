@@ -55,6 +55,9 @@ def with_property(schema: dict[str, Any], name: str, of: Any) -> dict[str, Any]:
         ({"type": "string"}, {"anyOf": [{"type": "null"}, {"type": "string"}]}, [], ["/type"]),
         ({"allOf": [{"type": "string"}, {"minLength": 2}]}, {"type": "string"}, [], ["/allOf/1/minLength"]),
         ({"dependentRequired": {"a": ["b"]}}, {}, [], ["/dependentRequired"]),
+        ({"patternProperties": {"^a": {}}, "additionalProperties": False},
+         {"patternProperties": {"^a": {}}, "properties": {"ab": {"type": "null"}}},
+         ["/properties/ab/type"], ["/additionalProperties"] * 2),
         ({"propertyNames": {"maxLength": 3}}, {}, [], ["/propertyNames/maxLength"]),
         ({}, {"not": {}}, ["/not"], []),
         ({"properties": {"a": False}}, {"properties": {"a": {"type": "null"}}}, [], ["/properties/a"]),
@@ -103,6 +106,35 @@ def test_recursive_schemas_are_compared_all_the_way() -> None:
     assert incompatibilities(read(tree({"type": "integer"})), read(tree({"type": "number"})), "backward") == []
     [found] = incompatibilities(read(tree({"type": "number"})), read(tree({"type": "integer"})), "backward")
     assert found.pointer == "/$defs/node/properties/value/type"
+
+
+def test_what_was_only_assumed_does_not_outlive_the_assumption() -> None:
+    """What is inside of `w` holds as long as `p` does, and `p` is found not to."""
+    n, w, p = ({"$ref": f"#/$defs/{name}"} for name in "nwp")
+    node = {"type": "object", "properties": {"x": n}}
+    narrow = {"$defs": {"n": node}, "type": "object", "properties": {"x": n, "y": n | {"required": ["k"]}}}
+    wide = {
+        "$defs": {"w": {"properties": {"x": p}}, "p": {"required": ["k"], "properties": {"x": w}}},
+        "anyOf": [{"properties": {"x": w}}, {"properties": {"y": p}}],
+    }
+    document = Plain({"x": {"x": {}}, "y": {"k": 1, "x": {"x": {}}}})
+    assert Engine(read(narrow)).accepts(document)
+    assert not Engine(read(wide)).accepts(document)
+    assert Containment(read(narrow), read(wide)).problems()
+
+
+@pytest.mark.parametrize(
+    ("draft", "keyword", "value"),
+    [
+        ("http://json-schema.org/draft-07/schema#", "dependentRequired", {"a": ["b"]}),
+        ("http://json-schema.org/draft-07/schema#", "prefixItems", [False]),
+        ("https://json-schema.org/draft/2019-09/schema", "prefixItems", [False]),
+        ("https://json-schema.org/draft/2020-12/schema", "additionalItems", False),
+        ("https://json-schema.org/draft/2020-12/schema", "contentEncoding", "base64"),
+    ],
+)
+def test_what_a_draft_does_not_know_demands_nothing(draft: str, keyword: str, value: Any) -> None:
+    assert incompatibilities(read({"$schema": draft}), read({"$schema": draft, keyword: value}), "backward") == []
 
 
 def test_the_same_words_about_other_definitions_are_not_the_same() -> None:

@@ -9,8 +9,9 @@ import pytest
 from crud_svc.documents.exact_json import parse, parse_object
 from crud_svc.types.engine import Engine, Plain
 from crud_svc.types.schemas import read
-from crud_svc.types.violations import MAX_LISTED, MAX_TEXT, Violation
+from crud_svc.types.violations import MAX_LISTED, MAX_TEXT
 from eskit.errors import InvalidRequest
+from eskit.types import Violation
 
 
 def engine(schema: str | dict[str, Any]) -> Engine:

@@ -8,9 +8,10 @@ import pytest
 
 from eskit.errors import Deleted, EventIdReused, NotFound
 from eskit.testing import InProcess, in_process
-from examples.users.model import EmailTaken, UserChange
+from examples.users.addresses import Addresses
+from examples.users.model import EmailTaken, Record, UserChange, Wish
 from examples.users.users import Users
-from tests.users import ann, holders
+from tests.users import ann, holders, in_process_app
 
 
 @pytest.fixture
@@ -63,6 +64,22 @@ async def test_a_deleted_users_address_is_free_at_once(users: Users) -> None:
     first = await users.create(ann())
     await users.delete(first.id)
     assert (await users.create(ann())).id != first.id
+
+
+async def test_users_are_listed_without_sign_ups_that_are_not_over(services: InProcess) -> None:
+    async with in_process_app(services) as call:
+        for email, last_name in (("b@example.org", "Bo"), ("a@example.org", "Ada"), ("c@example.org", "Cy")):
+            await call("POST", "/users", {"email": email, "first_name": "X", "last_name": last_name})
+        await Addresses(services.crud).records.create(
+            Record(first_name="Y", last_name="Young", active=True, workspaces=[], wish=Wish.of("y@example.org"))
+        )
+        page = await call("GET", "/users?limit=2")
+        rest = await call("GET", f"/users?limit=2&cursor={page['next']}")
+        assert [user["last_name"] for user in [*page["users"], *rest["users"]]] == ["Ada", "Bo", "Cy"]
+        assert rest["next"] is None
+        (found,) = (await call("GET", "/users?last_name=Bo"))["users"]
+        await call("PATCH", f"/users/{found['id']}", {"active": False})
+        assert (await call("GET", "/users?active=false"))["users"] == [found | {"active": False, "version": 3}]
 
 
 async def test_a_sign_up_sent_again_makes_one_user(users: Users, services: InProcess) -> None:
