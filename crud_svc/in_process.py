@@ -15,6 +15,7 @@ from crud_svc.view.in_memory import MemorySearch
 from eskit.settings import Settings
 from eskit.testing.log import Log
 from eskit.web.app import create_app
+from eventstore_svc.store import LAST_VERSION
 from eventstore_svc.store.arrays import MICROS_2000
 from eventstore_svc.store.memory import MemoryStore
 from eventstore_svc.store.memory_reads import Answered, MemoryFetcher, cut, stream
@@ -47,4 +48,12 @@ def _entity(log: Log, values: Mapping[str, Any]) -> Answered:
     ]
 
 
-STATEMENTS = {"read_entity": _entity}
+def _entities(log: Log, values: Mapping[str, Any]) -> Answered:
+    streams = zip(values["entity_types"], values["originator_ids"], strict=True)
+    for number, (kind, ident) in enumerate(streams, 1):
+        one = {**values, "entity_type": kind, "originator_id": ident, "from_version": 0, "to_version": LAST_VERSION}
+        for row in _entity(log, one):
+            yield (number, *row)
+
+
+STATEMENTS = {"read_entity": _entity, "read_entities": _entities}

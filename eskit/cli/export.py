@@ -20,7 +20,7 @@ from eskit.cli.saying import say
 from eskit.cli.services import add_services
 from eskit.client.event_types import Wanted
 from eskit.client.eventstore import EventStore
-from eskit.client.http import Connections, segment
+from eskit.client.http import Answer, Connections, segment
 from eskit.errors import Deleted, EskitError, NotFound
 from eskit.settings import Settings
 
@@ -142,9 +142,21 @@ async def _ids(store: EventStore, kind: str, position: int) -> AsyncGenerator[st
 
 async def _state(crud: Connections, kind: str, ident: str, position: int) -> bytes | None:
     """The line of an entity; None where it did not exist (any more)."""
+    path = f"/v1/entities/{segment(kind)}/{segment(ident)}"
     try:
-        answer = await crud.call("GET", f"/v1/entities/{segment(kind)}/{segment(ident)}?position={position}")
+        # Most have not changed since, and what is present costs less to read than what is past.
+        answer = await crud.call("GET", path)
+        if _position(answer) > position:
+            answer = await crud.call("GET", f"{path}?position={position}")
     except (NotFound, Deleted):
-        return None
-    version, last = int(answer.headers["ETag"].strip('"')), int(answer.headers["Eskit-Position"])
-    return written(EntityLine(type=kind, id=ident, version=version, position=last, document=Raw(answer.body)))
+        try:
+            answer = await crud.call("GET", f"{path}?position={position}")
+        except (NotFound, Deleted):
+            return None
+    version = int(answer.headers["ETag"].strip('"'))
+    line = EntityLine(type=kind, id=ident, version=version, position=_position(answer), document=Raw(answer.body))
+    return written(line)
+
+
+def _position(answer: Answer) -> int:
+    return int(answer.headers["Eskit-Position"])
