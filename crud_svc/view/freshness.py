@@ -39,17 +39,28 @@ class Asking:
         self._running: asyncio.Task[Ends] | None = None
         self._next: asyncio.Task[Ends] | None = None
 
-    async def ends(self) -> Ends:
-        """As of a moment after this call. Raises what `ask` raises."""
+    def begin(self) -> asyncio.Future[Ends]:
+        """The ends as of a moment after this call: to be awaited later, or never. Raises what `ask` raises."""
         if self._next is None:
             self._next = asyncio.create_task(self._after(self._running))
-        return await asyncio.shield(self._next)
+            self._next.add_done_callback(_seen)
+        return asyncio.shield(self._next)
+
+    async def ends(self) -> Ends:
+        """The same, awaited."""
+        return await self.begin()
 
     async def _after(self, running: asyncio.Task[Ends] | None) -> Ends:
         if running is not None:
             await asyncio.wait([running])
         self._running, self._next = self._next, None
         return await self._ask()
+
+
+def _seen(task: asyncio.Task[Ends]) -> None:
+    """That nobody awaits an answer any more is no error."""
+    if not task.cancelled():
+        task.exception()
 
 
 class Waiting:

@@ -71,7 +71,9 @@ class Search:
             progress, found = await self._page(query, values, limit)
         else:
             # Side by side: a page that has the ends as they are has them, whichever of the two was read first.
-            (progress, found), ends = await asyncio.gather(self._page(query, values, limit), self._asking.ends())
+            asked = self._asking.begin()
+            progress, found = await self._page(query, values, limit)
+            ends = await asked
             if wait_s > 0 and not reached(ends, progress):
                 ends = await self._reached(ends, deadline)
                 progress, found = await self._page(query, values, limit)

@@ -149,7 +149,8 @@ class Entities(EntityHistory, Generic[T]):
 
     async def list(self, wanted: Query = EVERYTHING, *, limit: int = 10, cursor: str | None = None) -> Page[T]:
         """A page of the entities; raises DocumentMismatch."""
-        answer = await self.call("GET", self._all + query(limit=limit, cursor=cursor, **wanted.parameters()))
+        asked = query(limit=limit, cursor=cursor, **wanted.parameters())
+        answer = await self.call("GET", self._all + asked, longer_s=wanted.wait_s or 0.0)
         with self.understood():
             found = _list.decode(answer.body)
             position = answer.headers.get("Eskit-View-Position")
@@ -180,7 +181,7 @@ class Entities(EntityHistory, Generic[T]):
         cursor: str | None = None
         while True:
             asked = query(limit=limit, cursor=cursor, skip_payload=True, **wanted.parameters())
-            page = await self.read(_list, self.call("GET", self._all + asked))
+            page = await self.read(_list, self.call("GET", self._all + asked, longer_s=wanted.wait_s or 0.0))
             for one in page.entities:
                 yield one
             if page.next is None:

@@ -57,6 +57,8 @@ def query(**parameters: Any) -> str:
 
 
 def _said(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6f}".rstrip("0").rstrip(".")  # services take numbers as people write them: 30, not 30.0 or 3e1
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -20,6 +20,7 @@ T = TypeVar("T", bound=msgspec.Struct)
 # PostgreSQL's text has no NUL, and escapes that are no UTF-8 arrive as halves of surrogate pairs.
 _UNREADABLE = re.compile("[\x00\ud800-\udfff]")
 _ODD = re.compile(r"null|-?\d+\.0*|-?[\d.]+[eE][-+]?\d+")
+_DECIMAL = re.compile(r"-?\d+\.\d+")
 
 
 class NoQuery(msgspec.Struct):
@@ -40,6 +41,8 @@ def parse(request: web.Request, kind: type[T], beside: str = "") -> T:
         if name not in kinds:
             continue
         odd = _ODD.fullmatch(text) if "str" not in kinds[name] else None
+        if "float" in kinds[name] and _DECIMAL.fullmatch(text):
+            odd = None
         if odd or ("datetime" in kinds[name] and "T" not in text.upper()):
             wanted = "a time like 2026-01-31T12:00:00Z" if "datetime" in kinds[name] else "something plainer"
             raise InvalidRequest(f"{name} must be {wanted}, not {text[:100]!r}", field=name)
@@ -64,7 +67,14 @@ def _names(kind: msgspec.inspect.Type) -> Iterator[str]:
         for part in kind.types:
             yield from _names(part)
     else:
-        yield {msgspec.inspect.StrType: "str", msgspec.inspect.DateTimeType: "datetime"}.get(type(kind), "other")
+        yield _NAMES.get(type(kind), "other")
+
+
+_NAMES: dict[type[msgspec.inspect.Type], str] = {
+    msgspec.inspect.StrType: "str",
+    msgspec.inspect.DateTimeType: "datetime",
+    msgspec.inspect.FloatType: "float",
+}
 
 
 def allow(request: web.Request, *names: str, beside: str = "") -> None:

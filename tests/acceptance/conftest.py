@@ -22,6 +22,7 @@ class RunningStack:
     crud: ServiceProcess
     offsets: ServiceProcess
     relay: ServiceProcess
+    view: ServiceProcess
 
     @property
     def environ(self) -> dict[str, str]:
@@ -37,14 +38,16 @@ class RunningStack:
 @asynccontextmanager
 async def running_stack(config: Settings) -> AsyncIterator[RunningStack]:
     """Start everything, wait until it is ready; kill it afterwards."""
+    offsets = ServiceProcess("offsets_svc", config, "offsets_port")
     stack = RunningStack(
         config,
         ServiceProcess("eventstore_svc", config, "eventstore_port"),
         ServiceProcess("crud_svc", config, "crud_port"),
-        ServiceProcess("offsets_svc", config, "offsets_port"),
+        offsets,
         ServiceProcess("eventstore_svc.relay", config, "relay_port"),
+        ServiceProcess("crud_svc.view", config, "view_port", ESKIT_OFFSETS_URL=offsets.url),
     )
-    started = (stack.eventstore, stack.crud, stack.offsets, stack.relay)
+    started = (stack.eventstore, stack.crud, stack.offsets, stack.relay, stack.view)
     with processes(*started):
         await asyncio.gather(*(process.start().ready() for process in started))
         yield stack
@@ -52,7 +55,7 @@ async def running_stack(config: Settings) -> AsyncIterator[RunningStack]:
 
 @pytest.fixture
 async def full_stack(database_url: str, kafka_broker: KafkaBroker) -> AsyncIterator[RunningStack]:
-    """Event store, CRUD service, offsets service and relay, of a log that nobody else uses."""
+    """Event store, CRUD service, offsets service, relay and entity view, of a log that nobody else uses."""
     config = own_log(database_url, kafka_broker.bootstrap)
     if not kafka_broker.durable:
         # The relay makes its topic itself, but not on librdkafka's built-in broker, which cannot be asked to.

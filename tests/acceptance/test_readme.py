@@ -12,7 +12,7 @@ from tests.acceptance.conftest import RunningStack
 from tests.services import ROOT, until
 
 # What no two runs have in common; the README shows what one run had.
-VOLATILE = {"event_id", "correlation_id", "occurred_on", "recorded_at", "request_id"}
+VOLATILE = {"event_id", "correlation_id", "occurred_on", "recorded_at", "created_at", "modified_at", "request_id"}
 CALL = re.compile(r"```sh\n(curl .*?)\n```\n(?:```json\n(.*?)\n```)?", re.DOTALL)
 
 

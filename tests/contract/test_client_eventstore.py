@@ -168,7 +168,7 @@ async def test_the_live_tail_tells_what_comes(events: EventStore) -> None:
 
 
 async def test_who_waits_for_an_event_gets_it(events: EventStore) -> None:
-    waiting = asyncio.create_task(events.log(1, wait_s=15))
+    waiting = asyncio.create_task(events.log(1, wait_s=15.0))
     await events.append(placed())
     assert [event.position for event in (await waiting).events] == [1]
 

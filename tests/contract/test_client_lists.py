@@ -87,4 +87,4 @@ async def test_fields_the_past_and_what_was_just_written(crud: Connections) -> N
     assert [one.document for one in short.entities] == [Short("Ann"), Short("Bo")]
     for number in range(20):
         await people.update("bo", lambda person: Person(person.name, person.age + 1))
-        assert await idents(people, where={"age": 21 + number}) == ["bo"]
+        assert await idents(people, where={"age": 21 + number}, wait_s=[20.0, 20.5, 20][number % 3]) == ["bo"]

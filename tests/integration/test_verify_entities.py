@@ -105,7 +105,7 @@ async def test_services_go_on_meanwhile(crud: Crud, config: Settings) -> None:
 
     task = asyncio.create_task(write())
     try:
-        for _ in range(3):
+        for _ in range(2):
             said = await verify_entities(config)
             assert (said.code, said.err) == (0, "")
     finally:

@@ -46,7 +46,8 @@ async def test_killed_at_random_it_stays_the_fold_of_the_log(log_config: Setting
                 victim.kill()
             stopped = True
             await appending
-            victim.start()
+            await victim.start().ready()
+            await life.go_on(store, 100)
             await caught_up(config, store)
             assert victim.stop() == 0
         assert await kept(config) == await folded(store)
