@@ -108,6 +108,24 @@ async def test_a_merge_patch_deeper_than_any_document_or_wider_than_the_limit(cr
     assert (await crud.patch("v", '[{"op":"test","path":"","value":{"list":[1.00]}}]')).json["version"] == 1
 
 
+async def test_the_deepest_document_fits_into_every_line_and_a_deeper_one_into_none(crud: Crud) -> None:
+    patch = '[{"op":"replace","path":"","value":%s}]'
+    for levels, outcome in ((0, [201, 200, 200, 200]), (1, [422] * 4)):
+        await crud.create(f"u{levels}", {})
+        deep = '{"a":' * levels + DEEPEST + "}" * levels
+        told = f'"type":"User","id":"u{levels}","if_match":"*"'
+        lines = [
+            f'{{"op":"create","type":"User","id":"new{levels}","document":{deep}}}',
+            f'{{"op":"put",{told},"document":{deep}}}',
+            f'{{"op":"merge_patch",{told},"patch":{{"x":1}}}}' if not levels else "{}",
+            f'{{"op":"json_patch",{told},"patch":{patch % deep}}}',
+        ]
+        body = "\n".join(lines).encode()
+        reply = await crud.call("POST", "/v1/entities:batch", body, Content_Type="application/x-ndjson")
+        assert [json.loads(line)["status"] for line in reply.body.splitlines()] == outcome, reply.body
+    assert (await crud.get("u0")).body.decode() == DEEPEST
+
+
 @pytest.mark.parametrize("header", ["Eskit-Occurred-On", "Eskit-User", "Eskit-Metadata", "Idempotency-Key", "If-Match"])
 async def test_a_header_that_is_not_utf_8(crud: Crud, header: str) -> None:
     """No client library sends such bytes, so that they come by hand."""
