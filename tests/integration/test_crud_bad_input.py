@@ -213,9 +213,11 @@ async def test_no_request_breaks_the_service(crud: Crud, data: st.DataObject) ->
     header = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=12)
     raw = st.text("%/?#&=.{}aä \\", max_size=8).map(lambda text: path(text, "User"))
     method = data.draw(st.sampled_from(["GET", "PUT", "PATCH", "DELETE", "POST", "HEAD"]))
+    where = data.draw(st.sampled_from([path("u"), "/v1/entities/User", path("u") + "/history"]) | raw)
+    listed = where.rstrip("/") == "/v1/entities/User"
     reply = await crud.call(
         method,
-        data.draw(st.sampled_from([path("u"), "/v1/entities/User", path("u") + "/history"]) | raw),
+        where,
         data.draw(st.none() | st.binary(max_size=20) | st.sampled_from(["{}", "[]", '{"a":null}', '[{"op":"copy"}]'])),
         **data.draw(
             st.fixed_dictionaries(
@@ -231,4 +233,5 @@ async def test_no_request_breaks_the_service(crud: Crud, data: st.DataObject) ->
             )
         ),
     )
-    assert reply.status < 500, reply.body
+    # A list is read from the view, which nobody keeps here.
+    assert reply.status < 500 or (reply.status == 503 and listed and method in {"GET", "HEAD"}), reply.body
