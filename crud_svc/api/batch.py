@@ -14,6 +14,7 @@ from crud_svc.api.batch_shapes import KINDS
 from crud_svc.api.batch_stream import LineResult, parsed, result, stream
 from crud_svc.api.resources import BATCH, STORE
 from crud_svc.entities.batch_atomic import Refusal, together
+from crud_svc.entities.course import MOST_BYTES
 from crud_svc.entities.writes import Write
 from eskit.errors import (
     AlreadyExists,
@@ -76,10 +77,15 @@ async def _atomic(request: web.Request, beside: Beside) -> Answer:
         message = f"An atomic batch has 1 to {MAX_ATOMIC} lines, not {len(found)}"
         raise InvalidRequest(message, field="body", limit=MAX_ATOMIC)
     writes: list[Write] = []
+    held_bytes = 0
     for line in found:
         write = (await parsed(request, line, beside)).write
         if isinstance(write, EskitError):
             raise of_line(write, line.number)
+        held_bytes += write.held_bytes
+        if held_bytes > MOST_BYTES:
+            message = f"The documents that are to be restored have more than {MOST_BYTES} bytes together"
+            raise TooLarge(message, limit=MOST_BYTES, line=line.number)
         _require_like(write, writes, line.number)
         writes.append(write)
     outcome = await together(request.app[BATCH], writes)

@@ -13,7 +13,7 @@ from crud_svc.api.batch_lines import Beside, of_line, parse_line
 from crud_svc.api.resources import BATCH, ENTITIES
 from crud_svc.documents.state import CREATED, DELETED
 from crud_svc.entities.batch import Batch
-from crud_svc.entities.course import Outcome
+from crud_svc.entities.course import MOST_BYTES, Outcome
 from crud_svc.entities.target import Target
 from crud_svc.entities.writes import Write
 from eskit import logs
@@ -99,7 +99,14 @@ async def _read(request: web.Request, beside: Beside, way: _Way) -> None:
     settings = request.app[bodies.SETTINGS]
     try:
         async for found in lines(request, settings.max_body_bytes, settings.body_timeout_s):
-            await way.begin([await parsed(request, line, beside) for line in found])
+            piece: list[Parsed] = []
+            for line in found:
+                piece.append(await parsed(request, line, beside))
+                if sum(one.write.held_bytes for one in piece if isinstance(one.write, Write)) > MOST_BYTES:
+                    await way.begin(piece)
+                    piece = []
+            if piece:
+                await way.begin(piece)
     except EskitError as error:
         await way.pieces.put(error)
     except Exception:

@@ -19,6 +19,7 @@ from crud_svc.view.indexes import (
     MAX_INDEXES,
     Declaration,
     Index,
+    change,
     declared,
     index_of,
 )
@@ -50,6 +51,8 @@ async def declare_index(request: web.Request) -> Answer:
     wanted = index_of(bodies.decode(await bodies.read(request, JSON), _decoder).fields)
     if len({key.field for key in wanted.fields}) < len(wanted.fields):
         raise InvalidRequest("fields has a field twice", field="fields")
+    if change(DECLARED, msgspec.json.encode(Declaration(wanted.texts))) is None:
+        raise InvalidRequest("fields: a field is too long as a JSON pointer", field="fields")
     created = await _change(request.app[STORE], kind, DECLARED, wanted)
     return bodies.json_response(IndexAnswer(wanted.name, wanted.texts, "waiting"), status=201 if created else 200)
 

@@ -14,8 +14,8 @@ from eskit.events import Stored
 
 CREATED, UPDATED, DELETED, RESTORED = "Created", "Updated", "Deleted", "Restored"
 
-# What operations of a stored JSON Patch may copy, beyond what the event itself brings. Ours copy nothing.
-MAX_COPIED_BYTES = 16 * 1024 * 1024
+# Of which this service makes the JSON Patches that it stores. A copy could double the document each time.
+STORED_OPERATIONS = frozenset({"add", "remove", "replace"})
 # {"json_patch": [{"value": …}]}: the levels of an Updated payload around values of the document.
 AROUND_VALUES = 3
 
@@ -135,6 +135,8 @@ def updated(document: Document, payload: bytes) -> Document | None:
         return merged(document, patch)  # type: ignore[no-any-return]  # two objects make one
     match said:
         case {"json_patch": operations} if len(said) == 1:
-            result = patches.apply(document, patches.checked(operations), len(payload) + MAX_COPIED_BYTES)
+            if any(operation["op"] not in STORED_OPERATIONS for operation in patches.checked(operations)):
+                return None
+            result = patches.apply(document, operations, len(payload))
             return result if isinstance(result, dict) else None
     return None

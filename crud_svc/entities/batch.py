@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from crud_svc.documents.state import State
-from crud_svc.entities.course import Course, Done, Outcome, done, own
-from crud_svc.entities.entities import Entities
+from crud_svc.entities.course import Course, Decided, Done, Outcome, decide_first, done, own
+from crud_svc.entities.entities import Entities, Written
 from crud_svc.entities.target import Target
 from crud_svc.entities.writes import Write
 from eskit import logs
@@ -24,8 +24,6 @@ log = logs.get(__name__)
 READS = 4
 # How often the writes of an entity are tried as one append while others change it meanwhile.
 TRIES_TOGETHER = 3
-
-_Decided = NewEvent | EskitError | None
 
 
 class _Line(NamedTuple):
@@ -83,6 +81,13 @@ class Batch:
         async with self.reads:
             return await self.entities.reader.state(write.target)
 
+    async def repeated_or_done(self, write: Write, event: Stored | None) -> Written:
+        """The first answer where the log has its event; else it is done."""
+        if event is None:
+            return await self.entities.write(write)
+        async with self.reads:
+            return await self.entities.repeated(write, event)
+
 
 class _Run:
     """The writes of one call on their way."""
@@ -99,12 +104,14 @@ class _Run:
     async def at_once(self, lines: Sequence[_Line]) -> None:
         """Do all writes of an entity with one append; one by one where that fails."""
         with self._caught(lines):
-            for attempt in range(TRIES_TOGETHER):
-                if await self._together(lines, look=attempt > 0):
-                    await self._first_answers(lines)
-                    return
+            dealt_with = failed = 0
+            while dealt_with < len(lines) and failed < TRIES_TOGETHER:
+                several = await self._together(lines[dealt_with:], look=bool(dealt_with or failed))
+                dealt_with += several
+                failed = 0 if several else failed + 1
+            await self._first_answers(lines[:dealt_with])
             # Others write it again and again, or some is stored already: each anew, on what it meets.
-            await self.one_by_one(lines)
+            await self.one_by_one(lines[dealt_with:])
 
     async def one_by_one(self, lines: Sequence[_Line]) -> None:
         """Each write by itself, as it would be done alone."""
@@ -114,37 +121,38 @@ class _Run:
                 event = self._known.get(write.about.event_id) if write.about.id_is_given else None
                 self._require_database()
                 await self._batch.store.room()
-                entities = self._batch.entities
-                written = await (entities.repeated(write, event) if event else entities.write(write))
+                written = await self._batch.repeated_or_done(write, event)
                 self.outcomes[line.number] = done(written)
 
-    async def _together(self, lines: Sequence[_Line], *, look: bool) -> bool:
-        """Decide all writes on one state and store their events; False where the entity is not in that state."""
+    async def _together(self, lines: Sequence[_Line], *, look: bool) -> int:
+        """Decide writes on one state and store their events; how many of them, 0 where that is not the state."""
         first, store = lines[0].write, self._batch.store
         state = await self._state(first, look=look)
-        decided = await _decided(Course(self._batch.entities, {first.target: state}), lines)
+        decided = await decide_first(
+            Course(self._batch.entities, {first.target: state}), [line.write for line in lines]
+        )
         events = [event for event in decided if isinstance(event, NewEvent)]
         if not events and first.fresh and not look:
-            return False  # no append has told whether it is new
+            return 0  # no append has told whether it is new
         try:
             await store.room()
             stored = await store.append(events) if events else None
         except (VersionConflict, EventIdReused):
-            return False
+            return 0
         except EskitError as error:
             # What was decided behind the first of its events is worth nothing.
             begin = next(n for n, decision in enumerate(decided) if isinstance(decision, NewEvent))
             self._tell(lines[:begin], decided, state, [])
             for number, write in lines[begin:]:
                 self.outcomes[number] = own(error, write)
-            return True
+            return len(lines)
         if stored is not None and not stored.new:
-            return False
+            return 0
         self._tell(lines, decided, state, [] if stored is None else [(e.version, e.position) for e in stored.events])
-        return True
+        return len(decided)
 
     def _tell(
-        self, lines: Sequence[_Line], decided: Sequence[_Decided], state: State, places: Iterable[tuple[int, int]]
+        self, lines: Sequence[_Line], decided: Sequence[Decided], state: State, places: Iterable[tuple[int, int]]
     ) -> None:
         """What became of writes that met a state; `places`: versions and positions of their events."""
         version, position = state.version, state.position
@@ -219,20 +227,6 @@ def _chains(writes: Sequence[Write], known: Mapping[UUID, Stored]) -> dict[Targe
             seen.add(write.about.event_id)
         (chain.after if behind else chain.at_once).append(_Line(number, write))
     return chains
-
-
-async def _decided(course: Course, lines: Sequence[_Line]) -> list[_Decided]:
-    found: list[_Decided] = []
-    for _, write in lines:
-        try:
-            found.append(await course.decide(write))
-        except Unavailable as error:
-            # What follows is not to be done before this, which will be sent again.
-            found += [own(error, line.write) for line in lines[len(found) :]]
-            break
-        except EskitError as error:
-            found.append(error)
-    return found
 
 
 async def _all(work: Iterable[Coroutine[Any, Any, None]]) -> None:

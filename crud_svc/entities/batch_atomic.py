@@ -10,14 +10,14 @@ from uuid import UUID
 
 from crud_svc.documents.state import State
 from crud_svc.entities.batch import Batch
-from crud_svc.entities.course import Course, Done, done
+from crud_svc.entities.course import MOST_BYTES, Course, Done, done
 from crud_svc.entities.entities import PAUSE_S, TRIES
 from crud_svc.entities.reading import Place
 from crud_svc.entities.target import Target
 from crud_svc.entities.writes import Write
-from eskit.errors import EskitError, EventIdReused, VersionConflict
+from eskit.errors import EskitError, EventIdReused, TooLarge, VersionConflict
 from eskit.events import Stored
-from eventstore_svc.store import LAST_VERSION, NewEvent
+from eventstore_svc.store import NewEvent
 
 OTHERS = "Other operations of this batch are in the log, this one is not; send the first batch again"
 KEY = "Idempotency-Key"
@@ -70,8 +70,9 @@ async def _attempt(
     except VersionConflict:
         return None
     except EventIdReused as reused:
+        # Stored since they were looked for: by the same batch, which met another state, or by somebody else.
         ids = [str(write.about.event_id) for write in writes]
-        return Refusal(ids.index(reused.extra["event_id"]), reused)
+        return await _confirmed(batch, writes, Refusal(ids.index(reused.extra["event_id"]), reused))
     if not stored.new:
         return await _repeated(batch, writes, await batch.known(writes))
     return _told(decided, writes, states, [(event.version, event.position) for event in stored.events])
@@ -92,9 +93,15 @@ async def _states(batch: Batch, writes: Sequence[Write], *, look: bool) -> dict[
 
 async def _decided(course: Course, writes: Sequence[Write]) -> list[NewEvent | None] | Refusal:
     events: list[NewEvent | None] = []
+    size = 0
     for number, write in enumerate(writes):
         try:
-            events.append(await course.decide(write))
+            event = await course.decide(write)
+            events.append(event)
+            size += event.size_bytes if event is not None else 0
+            if size > MOST_BYTES:
+                message = f"The events up to here have {size} bytes together, {MOST_BYTES} are allowed in one commit"
+                raise TooLarge(message, limit=MOST_BYTES)
         except EskitError as error:
             return Refusal(number, error)
     return events
@@ -129,7 +136,7 @@ async def _repeated(batch: Batch, writes: Sequence[Write], known: Mapping[UUID, 
                 states[write.target] = written.after()
                 found.append(done(written))
                 continue
-            state = states.get(write.target) or await _before(batch, number, writes, known)
+            state = states.get(write.target) or await _before(batch, write.target, known)
             found.append(await _nothing(batch, write, state))
         except EskitError as error:
             return Refusal(number, error)
@@ -140,13 +147,10 @@ async def _repeated(batch: Batch, writes: Sequence[Write], known: Mapping[UUID, 
     return found
 
 
-async def _before(batch: Batch, number: int, writes: Sequence[Write], known: Mapping[UUID, Stored]) -> State:
-    """What a write without an event met, as far as can be known: its entity before the next event of this batch."""
-    target = writes[number].target
-    events = (known.get(w.about.event_id) for w in writes[number:] if w.target == target)
-    following = next((event for event in events if event is not None), None)
-    last = LAST_VERSION if following is None else following.version - 1
-    return await batch.entities.reader.state(target, Place(version=last))
+async def _before(batch: Batch, target: Target, known: Mapping[UUID, Stored]) -> State:
+    """What a write without an event met: its entity before the batch, of which no earlier write has changed it."""
+    first = min(event.position for event in known.values())
+    return await batch.entities.reader.state(target, Place(position=first - 1))
 
 
 async def _nothing(batch: Batch, write: Write, state: State) -> Done:

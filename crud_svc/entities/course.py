@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from crud_svc.documents.state import Fold, State
 from crud_svc.entities.entities import Entities, Written
 from crud_svc.entities.target import Target
 from crud_svc.entities.writes import Write
-from eskit.errors import EskitError, OutcomeUnknown
+from eskit.errors import EskitError, OutcomeUnknown, Unavailable
 from eventstore_svc.store import NewEvent
 
 
@@ -26,6 +27,11 @@ class Done(NamedTuple):
 
 
 Outcome = Done | EskitError
+Decided = NewEvent | EskitError | None
+
+
+# Events of so many bytes go into one append, however few lines have made them: a restore brings a whole document.
+MOST_BYTES = 8 * 1024 * 1024
 
 
 class Course:
@@ -39,6 +45,7 @@ class Course:
 
     async def decide(self, write: Write) -> NewEvent | None:
         """The event of the next write, None where nothing would change; raises why it is refused."""
+        await asyncio.sleep(0)  # a decision on a large document takes 20 ms: others have their turn
         event = await self._entities.decided(write, self.state(write.target))
         if event is not None:
             self._last[write.target] = event
@@ -52,6 +59,26 @@ class Course:
             fold.apply(last.wanted, 0, 0, last.type.action, last.payload)
             self._states[target] = fold.state()
         return self._states[target]
+
+
+async def decide_first(course: Course, writes: Sequence[Write]) -> list[Decided]:
+    """Decide the first writes: as many as go into one append."""
+    found: list[Decided] = []
+    size = 0
+    for write in writes:
+        if size >= MOST_BYTES:
+            break
+        try:
+            event = await course.decide(write)
+            found.append(event)
+            size += event.size_bytes if event is not None else 0
+        except Unavailable as error:
+            # What follows is not to be done before this, which will be sent again.
+            found += [own(error, other) for other in writes[len(found) :]]
+            break
+        except EskitError as error:
+            found.append(error)
+    return found
 
 
 def own(error: EskitError, write: Write) -> EskitError:

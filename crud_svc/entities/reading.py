@@ -23,6 +23,8 @@ log = logs.get(__name__)
 # Of one query; a longer stream without a snapshot takes several.
 PAGE_EVENTS = 1000
 PAGE_BYTES = 8 * 1024 * 1024
+# After so much the others on the event loop have their turn.
+TURN_BYTES = 256 * 1024
 
 
 class Place(NamedTuple):
@@ -94,7 +96,7 @@ class Reader:
     async def _fold(self, target: Target, version: int) -> Folded:
         progress = _Progress()
         try:
-            progress.add(await self._page(target, 0, version))
+            await progress.add(await self._page(target, 0, version))
         except SchemaMismatch as error:
             # Snapshots are a cache: without their table reads are slow, and right.
             log.warning("snapshots cannot be read, all events are", error=error.detail)
@@ -111,7 +113,7 @@ class Reader:
             if progress.version < long.reached.version <= version:
                 progress.go_on(long.reached)
             while progress.more:
-                progress.add(await self._page(target, progress.version + 1, version))
+                await progress.add(await self._page(target, progress.version + 1, version))
             long.reached = progress.fold.state()
 
     async def _page(self, target: Target, first: int, last: int) -> Rows:
@@ -150,15 +152,19 @@ class _Progress:
         """From what somebody else has folded, who has offered it as a snapshot already."""
         self.fold, self.version, self.events, self.bytes = Fold(state), state.version, 0, 0
 
-    def add(self, rows: Rows) -> None:
+    async def add(self, rows: Rows) -> None:
         """One page; a snapshot, which has no action, can only be its first row."""
         start = 1 if len(rows) and rows.text(0, 3) is None else 0
         if start:
             self.fold = Fold.owning(snapshot(rows))
-        size = 0
+        size = in_turn = 0
         for row in range(start, len(rows)):
             payload = rows.bytes(row, 4)
             size += len(payload)
+            in_turn += len(payload)
+            if in_turn > TURN_BYTES:
+                in_turn = 0
+                await asyncio.sleep(0)
             self.fold.apply(rows.number(row, 0), rows.number(row, 1), micros(rows, row), rows.text(row, 3), payload)
         if len(rows):
             self.version = rows.number(len(rows) - 1, 0)

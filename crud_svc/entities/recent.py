@@ -6,6 +6,7 @@ refuses when somebody else was faster; a write that one of them refuses is looke
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from typing import NamedTuple
 
@@ -18,12 +19,16 @@ MAX_BYTES = 16 * 1024 * 1024
 ENTRY_BYTES = 1000
 # After so many writes without a read the next one reads: whoever reads sees to it that there is a snapshot.
 MAX_WRITES = 50
+# Nor may it be older, however often it is written: after a fail-over to a replica that lacked the last commits, another
+# history may have taken the same versions.
+MAX_S = 3.0
 
 
 class _Entry(NamedTuple):
     state: State
     size: int
     writes: int
+    since_s: float  # when there was none, and the state was read
 
 
 class Recent:
@@ -37,15 +42,20 @@ class Recent:
     def get(self, target: Target) -> State | None:
         """The state, if it is here and may be used once more."""
         entry = self._entries.get(target)
-        return entry.state if entry is not None and entry.writes < MAX_WRITES else None
+        return entry.state if entry is not None and self._usable(entry) else None
+
+    def _usable(self, entry: _Entry) -> bool:
+        return entry.writes < MAX_WRITES and time.monotonic() - entry.since_s < MAX_S
 
     def put(self, target: Target, state: State, size: int) -> None:
         """The state after a write; `size` of its document as JSON, in bytes."""
         before = self._entries.pop(target, None)
-        writes = 0 if before is None or before.writes >= MAX_WRITES else before.writes + 1
+        writes, since_s = 0, time.monotonic()
+        if before is not None and self._usable(before):
+            writes, since_s = before.writes + 1, before.since_s
         size += ENTRY_BYTES
         self._bytes += size - (before.size if before is not None else 0)
-        self._entries[target] = _Entry(state, size, writes)
+        self._entries[target] = _Entry(state, size, writes, since_s)
         while self._bytes > MAX_BYTES:
             _, oldest = self._entries.popitem(last=False)
             self._bytes -= oldest.size

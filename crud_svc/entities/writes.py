@@ -39,6 +39,7 @@ class Write(NamedTuple):
     check: Callable[[State], None]  # raises NotFound, Deleted, PreconditionFailed
     decide: Callable[[State], Decision | None]  # None: nothing would change
     fresh: bool = False  # there is most likely no stream yet
+    held_bytes: int = 0  # of documents that it brings beside what was sent
 
 
 class Given(NamedTuple):
@@ -108,7 +109,7 @@ def restore(target: Target, about: About, wanted: Tags, text: bytes | None) -> W
             return None
         return Decision(RESTORED, wanted_text)
 
-    return Write(target, about, check, decide)
+    return Write(target, about, check, decide, held_bytes=len(text or b""))
 
 
 def _update(target: Target, about: About, wanted: Tags, change: Callable[[Document], Sized]) -> Write:

@@ -29,6 +29,8 @@ FORMAT = 1
 # A snapshot for so many events folded, and for as many bytes as the document has: all snapshots of an entity take no
 # more room than its events. A large document with small patches gets one for so many events, whatever their bytes.
 LEAST_EVENTS, MOST_EVENTS = 50, 2000
+# Fewer events will do where they are large.
+LEAST_BYTES = 1024 * 1024
 # Of reads in the past: older snapshots are thinned out to one in so many versions, the newest few stay.
 EVERY, NEWEST = 500, 4
 
@@ -63,7 +65,7 @@ class Snapshotter:
 
     def offer(self, target: Target, state: State, events: int, size: int, *, latest: bool) -> None:
         """As Offer says."""
-        if events < (LEAST_EVENTS if latest else EVERY):
+        if events < (LEAST_EVENTS if latest else EVERY) and size < LEAST_BYTES:
             return
         body = b"" if state.document is None and state.text is None else state.body()
         if size < len(body) and events < MOST_EVENTS:

@@ -26,7 +26,7 @@ MAX_STEPS = 500_000
 # To tell what is wrong takes some hundred times as long as to tell that something is.
 MAX_STEPS_TO_LIST = 2000
 # Steps that a pattern may take for a character of a text.
-PATTERN_STEPS = 16
+PATTERN_STEPS = 100
 
 
 class Validator:

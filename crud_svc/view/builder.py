@@ -28,6 +28,8 @@ UNLOCK: LiteralString = "SELECT pg_advisory_unlock(hashtextextended('eskit view 
 ANALYZE: LiteralString = "ANALYZE entities"
 
 EVERY_S = 1.0
+# Of all types: each statement on the table locks them all, and the server's locks are everybody's.
+MAX_BUILT = 200
 FAILED: tuple[type[Exception], ...] = (psycopg.Error, *AWAY)
 
 
@@ -67,12 +69,19 @@ async def _build(connection: AsyncConnection[Any]) -> None:
             await connection.execute(drop(relation))
             log.info("index dropped", index=relation)
     missing = [relation for relation in wanted if not whole.get(relation)]
-    for relation in missing:
+    room = max(0, MAX_BUILT - sum(map(bool, whole.values())))
+    if len(missing) > room:
+        log.warning("more indexes are declared than the view takes", declared=len(wanted), most=MAX_BUILT)
+    for relation in missing[:room]:
         kind, fields = wanted[relation]
         log.info("building an index", entity_type=kind, fields=fields)
-        await connection.execute(create(kind, fields, relation, concurrently=True))
-        log.info("index built", entity_type=kind, fields=fields)
-    if missing:
+        try:
+            await connection.execute(create(kind, fields, relation, concurrently=True))
+        except psycopg.DataError as error:  # the others can be built all the same
+            log.warning("an index cannot be built", entity_type=kind, fields=fields, error=type(error).__name__)
+        else:
+            log.info("index built", entity_type=kind, fields=fields)
+    if missing[:room]:
         await connection.execute(ANALYZE)
 
 

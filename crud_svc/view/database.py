@@ -11,7 +11,7 @@ from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from crud_svc.view.consumer import target
-from eskit.errors import SettingsError, Unavailable
+from eskit.errors import InvalidRequest, SettingsError, Unavailable
 from eskit.postgres import connections
 from eskit.postgres.connections import Pool, use
 from eskit.settings import Settings
@@ -45,6 +45,8 @@ class ViewDatabase:
                 raise Unavailable(message) from error
             except psycopg.errors.QueryCanceled as error:
                 raise Unavailable("The list took too long (ESKIT_STATEMENT_TIMEOUT_S); narrow its filters") from error
+            except psycopg.DataError as error:
+                raise InvalidRequest("The list compares what cannot be compared; change its filters or sort") from error
 
         return await use(self._pool, guarded)
 

@@ -30,8 +30,9 @@ class Missing:
 MISSING = Missing()
 
 _MIRRORED = str.maketrans("0123456789abcdef", "fedcba9876543210")
-# What jsonb does not take, or a 64-bit float: a NUL, a number next to zero. Most documents have neither.
-_UNUSUAL = re.compile(r"\\u0000|[eE]-\d{3}")
+# What jsonb does not take, or a 64-bit float: a NUL, a number next to zero, however that is written, a zero with an
+# exponent that PostgreSQL's numbers do not have. Most documents have none.
+_UNUSUAL = re.compile(r"\\u0000|[eE][-+]?\d{3}|\.0{200}")
 _INDEX = re.compile(r"-?\d{1,9}")
 
 

@@ -52,6 +52,10 @@ class Entity(NamedTuple):
         return Place(self.keys, self.id)
 
 
+# Documents of a page; it ends early, wherever it has so much.
+MOST_BYTES = 8 * 1024 * 1024
+
+
 class Page(NamedTuple):
     """A part of a list."""
 

@@ -12,7 +12,7 @@ from crud_svc.documents.state import CREATED, RESTORED, Fold
 from crud_svc.view.cursors import Place
 from crud_svc.view.filters import meets
 from crud_svc.view.keys import searchable
-from crud_svc.view.listing import Entity, Listing, Page
+from crud_svc.view.listing import MOST_BYTES, Entity, Listing, Page
 from eskit.errors import InvalidRequest
 from eskit.events import Stored
 from eventstore_svc.store import LAST_VERSION, EventStore
@@ -20,6 +20,8 @@ from eventstore_svc.store import LAST_VERSION, EventStore
 MAX_EVENTS = 100_000
 """Events that one page may read."""
 PAGE_EVENTS = 1000
+# Documents that are held to be sorted.
+MOST_SORTED_BYTES = 8 * MOST_BYTES
 
 
 async def past(store: EventStore, listing: Listing, place: Place | None, limit: int, *, with_body: bool) -> Page:
@@ -30,12 +32,15 @@ async def past(store: EventStore, listing: Listing, place: Place | None, limit: 
     if listing.sort:
         return await _sorted(store, listing, place, limit, with_body=with_body)
     found: list[Entity] = []
+    size = 0
     reading = _Reading(store, listing)
     async for entity, document in reading.entities("" if place is None else place.id):
-        if meets(document, listing.conditions):
-            found.append(entity if with_body else entity._replace(body=None))
-        if len(found) > limit:
-            return Page(found[:limit], found[limit - 1].place)
+        if not meets(document, listing.conditions):
+            continue
+        if len(found) == limit or size >= MOST_BYTES:
+            return Page(found, found[-1].place)
+        found.append(entity if with_body else entity._replace(body=None))
+        size += len(found[-1].body or "")
     return Page(found, None if reading.done else Place((), reading.last_id))
 
 
@@ -43,12 +48,17 @@ async def _sorted(store: EventStore, listing: Listing, place: Place | None, limi
     order = functools.partial(_standing, listing)
     reading = _Reading(store, listing)
     kept: list[Entity] = []
+    size = 0
     async for entity, document in reading.entities(""):
         here = entity._replace(keys=listing.keys(document))
         if meets(document, listing.conditions) and (place is None or order(here.place) > order(place)):
             kept.append(here if with_body else here._replace(body=None))
-        if len(kept) > 4 * limit:
+            size += len(kept[-1].body or "")
+        if len(kept) > 4 * limit or size > MOST_SORTED_BYTES:
             kept = heapq.nsmallest(limit + 1, kept, key=lambda one: order(one.place))
+            size = sum(len(one.body or "") for one in kept)
+            if size > MOST_SORTED_BYTES:
+                raise InvalidRequest("The documents are large: ask for fewer at once", field="limit")
     if not reading.done:
         message = (
             f"{listing.entity_type} has more than {MAX_EVENTS} events: a list as of a position cannot be sorted then; "

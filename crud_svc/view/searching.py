@@ -94,8 +94,9 @@ class Search:
         found = await self._database.rows(text, values)
         progress = {int(number): last for number, last in msgspec.json.decode(found[0][0]).items()}
         entities = [Entity._make((*row[1:8], tuple(row[8]))) for row in found if row[1] is not None]
-        more = len(entities) > limit
-        return progress, Page(entities[:limit], entities[limit - 1].place if more else None)
+        shown = entities[:limit]
+        more = bool(shown) and found[0][9] > len(shown)
+        return progress, Page(shown, shown[-1].place if more else None)
 
     async def count(self, listing: Listing, *, exact: bool) -> int:
         """How many entities the list has, or about how many. Raises Unavailable."""

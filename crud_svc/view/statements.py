@@ -11,7 +11,7 @@ from crud_svc.view.fields import Field
 from crud_svc.view.filters import Condition
 from crud_svc.view.indexes import KEY
 from crud_svc.view.keys import ABSENT, KEY_CHARS, NUMBERS, STRINGS, Scalar, after_all, sort_key
-from crud_svc.view.listing import Listing
+from crud_svc.view.listing import MOST_BYTES, Listing
 from eskit.postgres.statements import statement
 
 PAGE = statement("crud_svc.view", "page")
@@ -125,7 +125,7 @@ class Parts:
 
 def page(listing: Listing, place: Place | None, *, limit: int, with_body: bool) -> Query:
     """The statement of a page that begins behind a place; its parameters, but for `consumer` and `topic`."""
-    parts = Parts(limit=limit, with_body=with_body)
+    parts = Parts(limit=limit, with_body=with_body, most_bytes=MOST_BYTES)
     wanted = parts.wanted(listing, listing.conditions)
     if place is not None:
         wanted = f"{wanted} AND {parts.after(listing, place)}"

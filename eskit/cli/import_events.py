@@ -30,11 +30,12 @@ class EventImport:
 
     def __init__(self, store: EventStore) -> None:
         self._store = store
-        self._ended: set[tuple[str, str]] = set()
+        self._ended: dict[tuple[str, str], int] = {}  # at which of these lines; -1: of earlier ones
 
     async def store(self, lines: Sequence[EventLine]) -> list[Outcome]:
         """What became of each event. Raises Unavailable."""
         outcomes: dict[int, Outcome] = {}
+        self._ended = dict.fromkeys(self._ended, -1)
         await self._append(list(range(len(lines))), lines, outcomes)
         return [outcomes[number] for number in range(len(lines))]
 
@@ -64,14 +65,14 @@ class EventImport:
     def _open(self, numbers: list[int], lines: Sequence[EventLine], outcomes: dict[int, Outcome]) -> list[int]:
         """Those whose streams have not ended."""
         for number in numbers:
-            if lines[number].stream in self._ended:
+            if number > self._ended.get(lines[number].stream, number):
                 message = f"An earlier event of {lines[number].stream[0]} {lines[number].subject!r} was refused"
                 outcomes.setdefault(number, Conflict(message))
         return [number for number in numbers if number not in outcomes]
 
     def _refuse(self, number: int, lines: Sequence[EventLine], outcomes: dict[int, Outcome], error: EskitError) -> None:
         outcomes[number] = error
-        self._ended.add(lines[number].stream)
+        self._ended[lines[number].stream] = min(number, self._ended.get(lines[number].stream, number))
 
     async def _look_up(self, numbers: list[int], lines: Sequence[EventLine], outcomes: dict[int, Outcome]) -> bool:
         """Find those that are stored, together with whatever others; whether there were any."""
@@ -81,7 +82,7 @@ class EventImport:
                 continue
             if _content(event) == _said(lines[number]):
                 outcomes[number] = Fate.KNOWN
-            elif lines[number].stream not in self._ended:
+            elif number <= self._ended.get(lines[number].stream, number):
                 message = (
                     f"The event id {event.event_id} is in the log at position {event.position}, with other content"
                 )

@@ -112,6 +112,9 @@ FOREIGN = [
     ("Updated", '{"merge_patch":{"a":2},"more":1}'),
     ("Updated", '{"merge_patch":[1]}'),
     ("Updated", '{"json_patch":{}}'),
+    ("Updated", '{"json_patch":[{"op":"copy","from":"/a","path":"/b"}]}'),
+    ("Updated", '{"json_patch":[{"op":"move","from":"/a","path":"/b"}]}'),
+    ("Updated", '{"json_patch":[{"op":"test","path":"/a","value":1}]}'),
     ("Updated", '{"json_patch":[{"op":"remove","path":"/nope"}]}'),
     ("Updated", '{"json_patch":[{"op":"replace","path":"","value":[]}]}'),
     ("Updated", '{"json_patch":[' + ",".join(['{"op":"copy","from":"","path":"/a"}'] * 200) + "]}"),
@@ -157,7 +160,7 @@ def too_deep(levels: int) -> str:
         '{"merge_patch":{"b":{"c":%s}}}',
         '{"json_patch":[{"op":"add","path":"/a","value":%s}]}',
         '{"json_patch":[{"op":"replace","path":"","value":{"a":%s}}]}',
-        '{"json_patch":[{"op":"add","path":"/a","value":%s},{"op":"move","from":"/a","path":"/b/c"}]}',
+        '{"json_patch":[{"op":"add","path":"/b/c","value":%s}]}',
     ],
 )
 def test_no_event_makes_a_document_too_deep_for_our_own_writes(patch: str, levels: int) -> None:

@@ -5,10 +5,12 @@ WITH progress AS (
 ), page AS (
     SELECT id, version, position, (extract(epoch FROM created_at) * 1000000)::bigint AS created_us,
            (extract(epoch FROM modified_at) * 1000000)::bigint AS modified_us, deleted_at,
-           CASE WHEN %(with_body)s THEN body END AS body, ARRAY[{keys}]::text[] AS keys, row_number() OVER () AS nr
+           CASE WHEN %(with_body)s THEN body END AS body, ARRAY[{keys}]::text[] AS keys, row_number() OVER () AS nr,
+           count(*) OVER () AS many, CASE WHEN %(with_body)s THEN
+             sum(octet_length(body)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) END AS before_bytes
       FROM (SELECT * FROM entities WHERE {wanted} ORDER BY {order} LIMIT %(limit)s) AS found
 )
 SELECT progress.reached, page.id, page.version, page.position, page.created_us, page.modified_us, page.deleted_at,
-       page.body, page.keys
-  FROM progress LEFT JOIN page ON true
+       page.body, page.keys, page.many
+  FROM progress LEFT JOIN page ON coalesce(page.before_bytes, 0) < %(most_bytes)s
  ORDER BY page.nr
