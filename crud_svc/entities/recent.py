@@ -6,8 +6,8 @@ refuses when somebody else was faster; a write that one of them refuses is looke
 
 from __future__ import annotations
 
-import time
 from collections import OrderedDict
+from time import monotonic
 from typing import NamedTuple
 
 from crud_svc.documents.state import State
@@ -45,12 +45,12 @@ class Recent:
         return entry.state if entry is not None and self._usable(entry) else None
 
     def _usable(self, entry: _Entry) -> bool:
-        return entry.writes < MAX_WRITES and time.monotonic() - entry.since_s < MAX_S
+        return entry.writes < MAX_WRITES and monotonic() - entry.since_s < MAX_S
 
     def put(self, target: Target, state: State, size: int) -> None:
         """The state after a write; `size` of its document as JSON, in bytes."""
         before = self._entries.pop(target, None)
-        writes, since_s = 0, time.monotonic()
+        writes, since_s = 0, monotonic()
         if before is not None and self._usable(before):
             writes, since_s = before.writes + 1, before.since_s
         size += ENTRY_BYTES

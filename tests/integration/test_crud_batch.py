@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from crud_svc.entities import course
 from eskit.settings import Settings
 from tests.integration.crud_batches import create, line, merge, said, send
 from tests.integration.crud_calls import Crud, crud_service
@@ -188,3 +189,13 @@ async def test_the_same_batch_twice_at_once_is_stored_once(crud: Crud) -> None:
         assert [r["version"] for r in results] == list(range(1, 21)), results
     assert sum(r["stored"] for results in found for r in results) == 20
     assert len(await crud.events()) == 20
+
+
+async def test_lines_of_one_entity_go_into_appends_of_bounded_size(crud: Crud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(course, "MOST_BYTES", 2000)
+    results = await send(
+        crud, create("big", {"t": "x" * 900}), *(merge("big", {"n": n, "t": "y" * 900}) for n in range(9))
+    )
+    assert said(results) == [(201, 1), *((200, version) for version in range(2, 11))]
+    assert 3 <= len({event.recorded_at_us for event in await crud.events()}) < 10
+    assert (await crud.get("big")).json["n"] == 8

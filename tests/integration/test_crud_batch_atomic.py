@@ -163,3 +163,14 @@ async def test_the_same_batch_twice_at_once_is_stored_once(crud: Crud) -> None:
         assert [(r["version"], r["position"]) for r in results] == [(r["version"], r["position"]) for r in found[0]]
     assert sum(r["stored"] for results in found for r in results) == len(lines)
     assert len(await crud.events()) == len(lines)
+
+
+async def test_sent_again_it_meets_what_it_met_the_first_time(crud: Crud) -> None:
+    """Also a line that changed nothing, of an entity that others have changed since."""
+    await send(crud, create("x", {"n": 1}))
+    lines = [merge("x", {"n": 1}, 1, idempotency_key="k1"), create("y", idempotency_key="k2")]
+    first = await send(crud, *lines, query=ATOMIC)
+    await crud.merge("x", {"n": 2})
+    again = await send(crud, *lines, query=ATOMIC)
+    assert said(again) == said(first) == [(200, 1), (201, 1)]
+    assert [result["stored"] for result in again] == [False, False]

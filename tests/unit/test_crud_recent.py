@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from crud_svc.documents.state import State
-from crud_svc.entities.recent import ENTRY_BYTES, MAX_BYTES, MAX_WRITES, Recent
+from crud_svc.entities import recent as module
+from crud_svc.entities.recent import ENTRY_BYTES, MAX_BYTES, MAX_S, MAX_WRITES, Recent
 from crud_svc.entities.target import Target
 
 STATE = State(version=1, document={})
@@ -43,3 +46,17 @@ def test_after_so_many_writes_one_reads() -> None:
         used += recent.get(target) is not None
         recent.put(target, STATE, 2)
     assert used == 3 * MAX_WRITES
+
+
+def test_none_is_older_than_its_time_however_often_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(module, "monotonic", lambda: now)
+    recent, (target,) = Recent(), names(1)
+    recent.put(target, STATE, 2)
+    now += MAX_S * 0.6
+    recent.put(target, STATE, 2)
+    assert recent.get(target) is STATE
+    now += MAX_S * 0.6
+    assert recent.get(target) is None
+    recent.put(target, STATE, 2)  # after a read
+    assert recent.get(target) is STATE
