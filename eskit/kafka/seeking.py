@@ -22,6 +22,8 @@ from eskit.settings import Settings
 
 RETRY_S = 0.1
 ANSWER_S = 5.0
+# What is said of a partition that was made a moment ago, or has just lost its leader. (`retriable` is false of these.)
+LEADERLESS = {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE}
 # One partition's search.
 SEARCH_S = 20.0
 # So few offsets are read one after the other: that is faster than to look into their middle.
@@ -100,7 +102,7 @@ def _marks(reader: confluent_kafka.Consumer, at: TopicPartition) -> tuple[int, i
         try:
             marks = reader.get_watermark_offsets(at, timeout=ANSWER_S, cached=False)
         except KafkaException as error:
-            if not error.args[0].retriable() or time.monotonic() > deadline:
+            if error.args[0].code() not in LEADERLESS or time.monotonic() > deadline:
                 raise
             time.sleep(RETRY_S)
         else:

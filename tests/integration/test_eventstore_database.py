@@ -32,7 +32,13 @@ FORBIDDEN_TO_ROLES = [
     "DELETE FROM relay_topic",
     "SET ROLE pg_write_all_data",
 ]
-FORBIDDEN_TO_WRITER = ["DELETE FROM outbox", "UPDATE relay_lease SET epoch = 9", "SELECT * FROM relay_topic"]
+FORBIDDEN_TO_WRITER = [
+    "DELETE FROM outbox",
+    "UPDATE relay_lease SET epoch = 9",
+    "DELETE FROM relay_topic",
+    "UPDATE relay_ends SET position = 1",
+    "DELETE FROM signing_key",
+]
 FORBIDDEN_TO_RELAY = ["SELECT append_batch('{}','{}','{}','{}','{}','{}','{}','{}','{}','{}','{}','{}')"]
 
 

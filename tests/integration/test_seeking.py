@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 from bisect import bisect_left
+from typing import Any, cast
 
 import pytest
-from confluent_kafka import Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from eskit import times
@@ -94,3 +95,18 @@ def test_a_partition_that_is_not_there_is_no_place(log_config: Settings, kafka_b
     assert seeking.partitions_of(log_config, "no-such-topic") is None
     with pytest.raises(Unavailable):
         seeking.find(log_config, topic.name, [PARTITIONS + 5], Position(1))
+
+
+def test_a_partition_that_has_no_leader_yet_is_waited_for() -> None:
+    """As one that was made a moment ago, on a broker that is slow to say so."""
+    answers: list[Any] = [KafkaException(KafkaError(KafkaError.NOT_LEADER_FOR_PARTITION)), (3, 7)]
+
+    class Looking:
+        def get_watermark_offsets(self, *_: Any, **__: Any) -> tuple[int, int]:
+            answer = answers.pop(0)
+            if isinstance(answer, Exception):
+                raise answer
+            return cast("tuple[int, int]", answer)
+
+    assert seeking._marks(cast("Any", Looking()), TopicPartition("topic", 0)) == (3, 7)
+    assert not answers
