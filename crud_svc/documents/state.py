@@ -103,11 +103,12 @@ class Fold:
     def _update(self, payload: bytes) -> None:
         if self._document is None:
             return
-        patch = _merge_patch(parse_stored(payload, MAX_DEPTH + AROUND_VALUES))
+        said = parse_stored(payload, MAX_DEPTH + AROUND_VALUES)
+        patch = _merge_patch(said)
         if patch is not None and self._owned:
             merge_into(self._document, patch)
             self._text = None
-        elif (document := updated(self._document, payload)) is not None:
+        elif (document := _changed(self._document, said, patch, len(payload))) is not None:
             self._document, self._text = document, None
 
 
@@ -130,13 +131,17 @@ def _merge_patch(said: Any) -> Document | None:
 def updated(document: Document, payload: bytes) -> Document | None:
     """The document after an Updated event with this payload; None when it makes none; raises one of REFUSED."""
     said = parse_stored(payload, MAX_DEPTH + AROUND_VALUES)
-    patch = _merge_patch(said)
+    return _changed(document, said, _merge_patch(said), len(payload))
+
+
+def _changed(document: Document, said: Any, patch: Document | None, size: int) -> Document | None:
+    """By what an event says, which is its merge patch if it has one; `size` of that in bytes."""
     if patch is not None:
         return merged(document, patch)  # type: ignore[no-any-return]  # two objects make one
     match said:
         case {"json_patch": operations} if len(said) == 1:
             if any(operation["op"] not in STORED_OPERATIONS for operation in patches.checked(operations)):
                 return None
-            result = patches.apply(document, operations, len(payload))
+            result = patches.apply(document, operations, size)
             return result if isinstance(result, dict) else None
     return None
